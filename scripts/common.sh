@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Sourced by the other scripts: the cache, its locks, and how to fail.
+
+IPMESH_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+IPMESH_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/ipmesh
+IPMESH_HOST_SUITE=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
+export IPMESH_TOP IPMESH_CACHE IPMESH_HOST_SUITE
+
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+say() {
+	printf '%s\n' "$*" >&2
+}
+
+# lock NAME: held until this process ends.  A second run waits for the first
+# one's result instead of building the same thing beside it.  Children inherit
+# it: unlock before starting one that stays.
+lock() {
+	mkdir -p "$IPMESH_CACHE/lock"
+	exec {IPMESH_LOCK_FD}>"$IPMESH_CACHE/lock/$1"
+	flock -n "$IPMESH_LOCK_FD" && return 0
+	say "waiting for another run that holds $IPMESH_CACHE/lock/$1"
+	flock "$IPMESH_LOCK_FD"
+}
+
+unlock() {
+	exec {IPMESH_LOCK_FD}>&-
+}
+
+# scratch DIR: an empty directory beside DIR, removed when this process ends
+# unless publish() has renamed it, so that the cache never holds half a thing.
+scratch() {
+	mkdir -p "$(dirname "$1")"
+	IPMESH_SCRATCH=$(mktemp -d "$1.tmp.XXXXXX")
+	chmod 755 "$IPMESH_SCRATCH"
+	trap 'rm -rf "$IPMESH_SCRATCH"' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
+publish() {
+	rm -rf "$1"
+	mv -T "$IPMESH_SCRATCH" "$1"
+	trap - EXIT INT TERM
+}
+
+# digest FILE…: one short key for the contents of files and folders, by name.
+# Objects are left out: they are made from what is counted already.
+digest() {
+	find "$@" -type f ! -name '*.o' ! -name '*.ko' ! -name '*.mod*' \
+		! -name '.*.cmd' ! -name '*.order' ! -name '*.symvers' -print0 |
+		LC_ALL=C sort -z | xargs -0r sha256sum | sha256sum | cut -c1-16
+}
