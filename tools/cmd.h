@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The commands. argv[0] is the command's own word ("link"); each returns the
+ * exit status, having said what was wrong.
+ */
+#ifndef IPMESH_CMD_H
+#define IPMESH_CMD_H
+
+#include <stdbool.h>
+
+struct cmd {
+	const char *word;
+	int (*run)(int argc, char **argv);
+	const char *what;		/* one line */
+};
+
+int cmd_link(int argc, char **argv);
+int cmd_peer(int argc, char **argv);
+int cmd_show(int argc, char **argv);
+int cmd_apply(int argc, char **argv);
+
+/* Global options; also taken behind the command's word. */
+struct options {
+	bool json;			/* -j, --json */
+	bool pretty;			/* -p, --pretty */
+	bool stats;			/* -s, --stats */
+};
+
+extern struct options options;
+
+/* Takes -j, -p, -s and their long forms (-js too) out of @arg; false when it
+ * is none of these.
+ */
+bool cmd_option(const char *arg);
+
+/* -h, --help or the bare word help. */
+bool cmd_is_help(const char *arg);
+
+/* Prints @text to standard output, gives EXIT_DONE (or 1 if that fails). */
+int cmd_help(const char *text);
+
+#endif

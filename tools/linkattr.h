@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The attributes of a device, once: the words of the command line, the
+ * attributes of the kernel, how each is read, written and shown. The tool and
+ * the plug-in of iproute2 use this one table.
+ */
+#ifndef IPMESH_LINKATTR_H
+#define IPMESH_LINKATTR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/ipmesh.h>
+#include "addr.h"
+
+/* Values of a device; @has has bit IFLA_IPMESH_* for each that is there. */
+struct linkattrs {
+	uint32_t has;
+	struct addr local;
+	uint32_t link;			/* ifindex of dev, 0 for none */
+	uint8_t peers;
+	uint8_t ttl;
+	uint8_t dscp;
+	uint8_t pmtudisc;
+	uint32_t fwmark;
+	uint8_t mtu_auto;
+	uint32_t max_peers;
+	uint32_t peer_count;		/* read only */
+};
+
+#define LINKATTR_BIT(type)	(1U << (type))
+
+enum linkattr_kind {
+	LINKATTR_ADDR,			/* an address, or "any" */
+	LINKATTR_DEV,			/* a device, or "none" */
+	LINKATTR_NUM,			/* min to max, or @other */
+	LINKATTR_ENUM,			/* one of @words, by value */
+	LINKATTR_AUTO,			/* "auto"; a number is IFLA_MTU's matter */
+	LINKATTR_COUNT,			/* only shown */
+};
+
+struct linkattr {
+	const char *word;		/* command line and JSON */
+	uint16_t type;			/* IFLA_IPMESH_* */
+	enum linkattr_kind kind;
+	uint8_t size;			/* of the number: 1 or 4 */
+	size_t off;			/* in struct linkattrs */
+	uint32_t min, max;
+	const char *other;		/* word that stands for @other_value */
+	uint32_t other_value;
+	const char *const *words;
+	const char *usage;		/* "A|any" */
+	const char *help;
+};
+
+extern const struct linkattr linkattr_table[];
+extern const size_t linkattr_count;
+
+const struct linkattr *linkattr_by_word(const char *word);
+
+/* NULL, or what is wrong with @value (good until the next call). */
+const char *linkattr_read(const struct linkattr *a, const char *value,
+			  struct linkattrs *v);
+
+/* The value as the command line takes it ("any", "inherit", "10.0.0.1"). */
+const char *linkattr_text(const struct linkattr *a, const struct linkattrs *v);
+
+uint32_t linkattr_number(const struct linkattr *a, const struct linkattrs *v);
+
+struct nlattr;
+struct nlmsghdr;
+
+/* From IFLA_INFO_DATA; into an open IFLA_INFO_DATA, those in v->has. */
+void linkattr_parse(struct linkattrs *v, const struct nlattr *data);
+void linkattr_put(struct nlmsghdr *nlh, const struct linkattrs *v);
+
+#endif
