@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Documents as trees: reading files, and access with errors that name the
+ * place.  The parsing proper is in doc_yaml.c and doc_json.c.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "doc.h"
+#include "doc_tree.h"
+#include "err.h"
+
+/* More than any cluster's list has; keeps a wrong file from eating the host. */
+#define DOC_BYTES_MAX ((size_t)512 << 20)
+
+void *doc_grow(void *array, size_t n, size_t *room, size_t size)
+{
+	if (n < *room)
+		return array;
+	*room = *room ? *room * 2 : 4;
+	array = realloc(array, *room * size);
+	if (!array)
+		abort();
+	return array;
+}
+
+struct doc_node *doc_node_new(enum doc_kind kind, const char *file, int line)
+{
+	struct doc_node *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		abort();
+	n->kind = kind;
+	n->file = file;
+	n->line = line;
+	return n;
+}
+
+void doc_node_free(struct doc_node *n)
+{
+	size_t i;
+
+	if (!n)
+		return;
+	for (i = 0; i < n->n; i++)
+		doc_node_free(n->child[i]);
+	free(n->child);
+	free(n->key);
+	free(n->text);
+	free(n);
+}
+
+void doc_node_add(struct doc_node *parent, struct doc_node *child)
+{
+	child->parent = parent;
+	child->index = parent->n;
+	parent->child = doc_grow(parent->child, parent->n, &parent->room,
+				 sizeof(*parent->child));
+	parent->child[parent->n++] = child;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct doc_node *const *x = a, *const *y = b;
+
+	return strcmp((*x)->key, (*y)->key);
+}
+
+/* Sorted, since a map may have as many keys as its writer likes. */
+int doc_node_no_doubles(const struct doc_node *map)
+{
+	struct doc_node **v;
+	size_t i;
+	int ret = 0;
+
+	if (map->n < 2)
+		return 0;
+	v = malloc(map->n * sizeof(*v));
+	if (!v)
+		abort();
+	memcpy(v, map->child, map->n * sizeof(*v));
+	qsort(v, map->n, sizeof(*v), by_key);
+	for (i = 1; i < map->n && !ret; i++)
+		if (!strcmp(v[i - 1]->key, v[i]->key))
+			ret = doc_fail(v[i], "the field is given twice: remove one");
+	free(v);
+	return ret;
+}
+
+void doc_set_add(struct doc_set *set, struct doc_node *doc)
+{
+	/* "---" with nothing after it is no document, as for kubectl. */
+	if (doc->kind == DOC_NULL) {
+		doc_node_free(doc);
+		return;
+	}
+	set->doc = doc_grow(set->doc, set->n, &set->room, sizeof(*set->doc));
+	set->doc[set->n++] = doc;
+}
+
+int doc_parse(struct doc_set *set, const char *name, const char *buf, size_t len)
+{
+	size_t before = set->n, i = 0;
+	char *file;
+	int ret;
+
+	file = strdup(name);
+	if (!file)
+		abort();
+	set->name = doc_grow(set->name, set->n_names, &set->room_names,
+			     sizeof(*set->name));
+	set->name[set->n_names++] = file;
+
+	while (i < len && strchr(" \t\r\n", buf[i]) && buf[i])
+		i++;
+	if (i < len && (buf[i] == '{' || buf[i] == '['))
+		ret = doc_parse_json(set, file, buf, len);
+	else
+		ret = doc_parse_yaml(set, file, buf, len);
+	if (!ret && set->n == before) {
+		err("%s: holds no document: is the file empty or truncated?", file);
+		ret = -1;
+	}
+	return ret;
+}
+
+static int load_stream(struct doc_set *set, FILE *f, const char *name)
+{
+	size_t len = 0, room = 0, got;
+	char *buf = NULL;
+	int ret;
+
+	do {
+		if (room - len < 4096) {
+			room = room ? room * 2 : 65536;
+			buf = realloc(buf, room);
+			if (!buf)
+				abort();
+		}
+		got = fread(buf + len, 1, room - len, f);
+		len += got;
+	} while (got && len <= DOC_BYTES_MAX);
+
+	if (ferror(f)) {
+		err("%s: cannot be read: %s", name, strerror(errno));
+		ret = -1;
+	} else if (len > DOC_BYTES_MAX) {
+		err("%s: larger than %zu MiB: not a list of nodes", name,
+		    DOC_BYTES_MAX >> 20);
+		ret = -1;
+	} else {
+		ret = doc_parse(set, name, buf, len);
+	}
+	free(buf);
+	return ret;
+}
+
+static bool is_document(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return name[0] != '.' && dot && (!strcmp(dot, ".yaml") ||
+					 !strcmp(dot, ".yml") ||
+					 !strcmp(dot, ".json"));
+}
+
+static int filter(const struct dirent *d)
+{
+	return is_document(d->d_name);
+}
+
+static int load_dir(struct doc_set *set, const char *path)
+{
+	struct dirent **list;
+	int n, i, ret = 0;
+	char *name;
+
+	n = scandir(path, &list, filter, alphasort);
+	if (n < 0) {
+		err("%s: cannot be read: %s", path, strerror(errno));
+		return -1;
+	}
+	if (!n) {
+		err("%s: no *.yaml, *.yml or *.json file in this directory", path);
+		ret = -1;
+	}
+	for (i = 0; i < n; i++) {
+		if (!ret) {
+			if (asprintf(&name, "%s%s%s", path,
+				     path[strlen(path) - 1] == '/' ? "" : "/",
+				     list[i]->d_name) < 0)
+				abort();
+			ret = doc_load(set, name);
+			free(name);
+		}
+		free(list[i]);
+	}
+	free(list);
+	return ret;
+}
+
+int doc_load(struct doc_set *set, const char *path)
+{
+	struct stat st;
+	FILE *f;
+	int ret;
+
+	if (!strcmp(path, "-"))
+		return load_stream(set, stdin, "<stdin>");
+	f = *path ? fopen(path, "re") : NULL;
+	if (!f || fstat(fileno(f), &st)) {
+		err("%s: cannot be read: %s", *path ? path : "\"\"",
+		    strerror(*path ? errno : ENOENT));
+		if (f)
+			fclose(f);
+		return -1;
+	}
+	if (S_ISDIR(st.st_mode))
+		ret = load_dir(set, path);
+	else
+		ret = load_stream(set, f, path);
+	fclose(f);
+	return ret;
+}
+
+void doc_free(struct doc_set *set)
+{
+	size_t i;
+
+	for (i = 0; i < set->n; i++)
+		doc_node_free(set->doc[i]);
+	for (i = 0; i < set->n_names; i++)
+		free(set->name[i]);
+	free(set->doc);
+	free(set->name);
+	memset(set, 0, sizeof(*set));
+}
+
+const struct doc_node *doc_get(const struct doc_node *map, const char *key)
+{
+	size_t i;
+
+	if (!map || map->kind != DOC_MAP)
+		return NULL;
+	for (i = 0; i < map->n; i++)
+		if (!strcmp(map->child[i]->key, key))
+			return map->child[i]->kind == DOC_NULL ? NULL : map->child[i];
+	return NULL;
+}
+
+const struct doc_node *doc_path(const struct doc_node *map, ...)
+{
+	const char *key;
+	va_list ap;
+
+	va_start(ap, map);
+	while (map && (key = va_arg(ap, const char *)))
+		map = doc_get(map, key);
+	va_end(ap);
+	return map;
+}
+
+/* Control characters of a hostile file must not reach the terminal. */
+static void put_clean(FILE *f, const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			fprintf(f, "\\x%02x", (unsigned char)*s);
+		else
+			fputc(*s, f);
+}
+
+static void put_path(FILE *f, const struct doc_node *n)
+{
+	const struct doc_node *p = n->parent;
+
+	if (!p)
+		return;
+	put_path(f, p);
+	if (p->kind == DOC_SEQ) {
+		fprintf(f, "[%zu]", n->index);
+	} else if (n->key) {
+		/* "projectcalico.org/IPv4Address" is one key, not a path. */
+		if (strpbrk(n->key, "./ []\"")) {
+			fprintf(f, "[\"");
+			put_clean(f, n->key);
+			fprintf(f, "\"]");
+		} else {
+			if (p->parent)
+				fputc('.', f);
+			put_clean(f, n->key);
+		}
+	}
+}
+
+static void put_where(FILE *f, const struct doc_node *at)
+{
+	put_clean(f, at->file);
+	if (at->line)
+		fprintf(f, ":%d", at->line);
+	if (at->parent) {
+		fputs(": ", f);
+		put_path(f, at);
+	}
+}
+
+const char *doc_where(const struct doc_node *at)
+{
+	static char *ring[4];
+	static unsigned int turn;
+	char *buf = NULL;
+	size_t len;
+	FILE *f;
+
+	f = open_memstream(&buf, &len);
+	if (!f)
+		abort();
+	put_where(f, at);
+	fclose(f);
+	turn = (turn + 1) % 4;
+	free(ring[turn]);
+	ring[turn] = buf;
+	return buf;
+}
+
+int doc_fail(const struct doc_node *at, const char *fmt, ...)
+{
+	char *buf = NULL, *clean = NULL;
+	size_t len;
+	va_list ap;
+	FILE *f;
+
+	va_start(ap, fmt);
+	if (vasprintf(&buf, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	f = open_memstream(&clean, &len);
+	if (!f)
+		abort();
+	put_clean(f, buf);
+	fclose(f);
+	err("%s: %s", doc_where(at), clean);
+	free(buf);
+	free(clean);
+	return -1;
+}
+
+static const char *kind_word(const struct doc_node *n)
+{
+	switch (n->kind) {
+	case DOC_MAP:
+		return "a map of fields";
+	case DOC_SEQ:
+		return "a list";
+	default:
+		return "a single value";
+	}
+}
+
+static int want_kind(const struct doc_node *map, const char *key,
+		     enum doc_kind kind, const char *word,
+		     const struct doc_node **out)
+{
+	*out = doc_get(map, key);
+	if (!*out)
+		return 0;
+	if ((*out)->kind == kind)
+		return 1;
+	return doc_fail(*out, "must be %s, not %s", word, kind_word(*out));
+}
+
+int doc_map(const struct doc_node *map, const char *key, const struct doc_node **out)
+{
+	return want_kind(map, key, DOC_MAP, "a map of fields", out);
+}
+
+int doc_seq(const struct doc_node *map, const char *key, const struct doc_node **out)
+{
+	return want_kind(map, key, DOC_SEQ, "a list", out);
+}
+
+int doc_string(const struct doc_node *map, const char *key, const struct doc_node **out)
+{
+	int ret = want_kind(map, key, DOC_SCALAR, "a single value", out);
+
+	/* An empty text stands for an absent one in what kubectl prints. */
+	return ret == 1 && !*(*out)->text ? 0 : ret;
+}
+
+int doc_bool(const struct doc_node *map, const char *key, bool *out)
+{
+	const struct doc_node *n;
+	int ret = want_kind(map, key, DOC_SCALAR, "true or false", &n);
+
+	if (ret <= 0)
+		return ret;
+	if (n->plain && !strcmp(n->text, "true"))
+		*out = true;
+	else if (n->plain && !strcmp(n->text, "false"))
+		*out = false;
+	else
+		return doc_fail(n, "\"%s\" is not true or false", n->text);
+	return 1;
+}
+
+int doc_uint(const struct doc_node *map, const char *key, uint64_t min,
+	     uint64_t max, uint64_t *out)
+{
+	const struct doc_node *n;
+	int ret = want_kind(map, key, DOC_SCALAR, "a number", &n);
+	char *end;
+
+	if (ret <= 0)
+		return ret;
+	errno = 0;
+	*out = strtoull(n->text, &end, 0);
+	if (n->text[0] < '0' || n->text[0] > '9' || *end || errno ||
+	    *out < min || *out > max)
+		return doc_fail(n, "\"%s\" is not a number from %llu to %llu",
+				n->text, (unsigned long long)min,
+				(unsigned long long)max);
+	return 1;
+}
+
+int doc_known(const struct doc_node *map, const char *const *fields)
+{
+	const char *const *f;
+	size_t i;
+
+	for (i = 0; i < map->n; i++) {
+		for (f = fields; *f && strcmp(*f, map->child[i]->key); f++)
+			;
+		if (!*f)
+			return doc_fail(map->child[i],
+					"unknown field: see ipmesh.yaml(5)");
+	}
+	return 0;
+}
