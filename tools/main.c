@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The program: global options, then the command by its word. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "err.h"
+#include "out.h"
+
+struct options options;
+
+static const struct cmd commands[] = {
+	{ "show", cmd_show, "devices and their peers, routes and counters" },
+	{ "link", cmd_link, "add, set, del, show: devices" },
+	{ "peer", cmd_peer, "add, set, del, show, flush: peers of a device" },
+	{ "apply", cmd_apply, "make the kernel's state that of documents" },
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static int help(void)
+{
+	printf("Usage: ipmesh [OPTIONS] COMMAND [ARGUMENTS]\n"
+	       "       ipmesh COMMAND --help\n"
+	       "\n"
+	       "IP-in-IP overlays to many peers with one device. Without a command: show.\n"
+	       "\n"
+	       "Commands:\n");
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		printf("  %-10s %s\n", commands[i].word, commands[i].what);
+	return cmd_help("\n"
+	       "Options:\n"
+	       "  -j, --json          JSON instead of text\n"
+	       "  -p, --pretty        JSON over several lines\n"
+	       "  -s, --stats         also drops by cause\n"
+	       "  -n, --netns NETNS   in that network namespace (a name, or a path)\n"
+	       "  -h, --help          this help\n"
+	       "  -V, --version       the version\n"
+	       "\n"
+	       "Exit status: 0 done; 1 refused by the kernel, or not found; 2 wrong usage,\n"
+	       "and nothing was changed.\n");
+}
+
+int cmd_help(const char *text)
+{
+	fputs(text, stdout);
+	if (fflush(stdout) || ferror(stdout))
+		return err_refused("cannot write to standard output");
+	return EXIT_DONE;
+}
+
+bool cmd_is_help(const char *arg)
+{
+	return !strcmp(arg, "-h") || !strcmp(arg, "--help") ||
+	       !strcmp(arg, "help");
+}
+
+bool cmd_option(const char *arg)
+{
+	struct options o = options;
+
+	if (!strcmp(arg, "--json")) {
+		o.json = true;
+	} else if (!strcmp(arg, "--pretty")) {
+		o.pretty = true;
+	} else if (!strcmp(arg, "--stats") || !strcmp(arg, "--statistics")) {
+		o.stats = true;
+	} else if (arg[0] == '-' && arg[1] && arg[1] != '-') {
+		/* Short ones may stand together: -js. */
+		for (const char *c = arg + 1; *c; c++) {
+			if (*c == 'j')
+				o.json = true;
+			else if (*c == 'p')
+				o.pretty = true;
+			else if (*c == 's')
+				o.stats = true;
+			else
+				return false;
+		}
+	} else {
+		return false;
+	}
+	options = o;
+	out_init(o.json, o.pretty, isatty(STDOUT_FILENO));
+	return true;
+}
+
+/* Names are those of ip netns. Sockets opened from now on are of that one. */
+static int enter_netns(const char *name)
+{
+	char *path;
+	int fd, rc = EXIT_DONE;
+
+	if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
+		return err_usage("-n: \"%s\" is not the name of a network namespace",
+				 err_safe(name));
+	path = strchr(name, '/') ? xstrdup(name) :
+	       xasprintf("/run/netns/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		rc = err_refused("network namespace \"%s\": %s", err_safe(name),
+				 errno == ENOENT ? "there is no such; see ip netns" :
+				 strerror(errno));
+	else if (setns(fd, CLONE_NEWNET))
+		rc = err_refused("network namespace \"%s\": %s", err_safe(name),
+				 errno == EINVAL ? "that file is none" :
+				 strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return rc;
+}
+
+static int run(const char *netns, int argc, char **argv)
+{
+	static char *bare[] = { (char *)"show", NULL };
+	int rc;
+
+	if (!argc) {
+		argc = 1;
+		argv = bare;
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (strcmp(argv[0], commands[i].word))
+			continue;
+		rc = netns ? enter_netns(netns) : EXIT_DONE;
+		return rc ? rc : commands[i].run(argc, argv);
+	}
+	return err_usage("unknown command \"%s\"; see ipmesh --help",
+			 err_safe(argv[0]));
+}
+
+int main(int argc, char **argv)
+{
+	const char *netns = NULL;
+	int i;
+
+	out_init(false, false, isatty(STDOUT_FILENO));
+	for (i = 1; i < argc; i++) {
+		const char *a = argv[i];
+
+		if (cmd_is_help(a))
+			return help();
+		if (!strcmp(a, "-V") || !strcmp(a, "--version"))
+			return cmd_help("ipmesh " VERSION "\n");
+		if (!strcmp(a, "-n") || !strcmp(a, "--netns")) {
+			if (netns)
+				return err_usage("\"%s\" is given twice; name it once", a);
+			netns = argv[++i];
+			if (!netns)
+				return err_usage("\"%s\" needs the name of a network namespace", a);
+			continue;
+		}
+		if (a[0] != '-')
+			break;
+		if (!cmd_option(a))
+			return err_usage("unknown option \"%s\"; see ipmesh --help",
+					 err_safe(a));
+	}
+	return run(netns, argc - i, argv + i);
+}

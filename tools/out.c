@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Output: one call gives text or JSON. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "out.h"
+
+#define DEPTH_MAX 16
+
+static struct {
+	bool json, pretty, colour;
+	json_t *top;
+	json_t *stack[DEPTH_MAX];	/* borrowed from their parents */
+	unsigned int depth;
+} o;
+
+/* The open table: cells one after another, a row has n_heads of them. */
+static struct {
+	const char *const *heads;
+	unsigned int n_heads;
+	char **cells;
+	size_t n, cap;
+	char *buf;			/* the cell that is being written */
+	size_t len, buf_cap;
+} t;
+
+void out_init(bool json, bool pretty, bool colour)
+{
+	o.json = json;
+	o.pretty = pretty;
+	o.colour = colour && !json && !getenv("NO_COLOR");
+}
+
+bool out_is_json(void)
+{
+	return o.json;
+}
+
+static void PRINTF(1, 0) text(const char *fmt, va_list ap)
+{
+	char *s = NULL;
+	int n;
+
+	if (!t.heads) {
+		vprintf(fmt, ap);
+		return;
+	}
+	n = vasprintf(&s, fmt, ap);
+	if (n < 0)
+		return;
+	if (t.len + (size_t)n + 1 > t.buf_cap) {
+		t.buf_cap = (t.len + (size_t)n + 1) * 2;
+		t.buf = xrealloc(t.buf, t.buf_cap);
+	}
+	memcpy(t.buf + t.len, s, (size_t)n + 1);
+	t.len += (size_t)n;
+	free(s);
+}
+
+void out_text(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (o.json)
+		return;
+	va_start(ap, fmt);
+	text(fmt, ap);
+	va_end(ap);
+}
+
+/* Takes the reference. */
+static void put(const char *key, json_t *v)
+{
+	json_t *in = o.depth ? o.stack[o.depth - 1] : NULL;
+
+	/* Only a text that is no UTF-8 gives NULL. */
+	if (!v)
+		v = json_string("?");
+	if (!in)
+		o.top = v;
+	else if (json_is_array(in))
+		json_array_append_new(in, v);
+	else
+		json_object_set_new(in, key ? key : "", v);
+}
+
+static void open_level(const char *key, json_t *v)
+{
+	if (!o.json) {
+		json_decref(v);
+		return;
+	}
+	put(key, v);
+	if (o.depth < DEPTH_MAX)
+		o.stack[o.depth++] = v;
+}
+
+void out_obj(const char *key)
+{
+	if (o.json)
+		open_level(key, json_object());
+}
+
+void out_arr(const char *key)
+{
+	if (o.json)
+		open_level(key, json_array());
+}
+
+void out_end(void)
+{
+	if (o.json && o.depth)
+		o.depth--;
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+
+void out_str(const char *key, const char *fmt, const char *value)
+{
+	if (!o.json && fmt)
+		out_text(fmt, value);
+	else if (o.json && key)
+		put(key, json_string(value));
+}
+
+void out_u64(const char *key, const char *fmt, uint64_t value)
+{
+	if (!o.json && fmt)
+		out_text(fmt, value);
+	else if (o.json && key)
+		put(key, json_integer((json_int_t)value));
+}
+
+#pragma GCC diagnostic pop
+
+void out_bool(const char *key, const char *text_if_true, bool value)
+{
+	if (!o.json && text_if_true && value)
+		out_text("%s", text_if_true);
+	else if (o.json && key)
+		put(key, json_boolean(value));
+}
+
+void out_null(const char *key, const char *what)
+{
+	if (!o.json && what)
+		out_text("%s", what);
+	else if (o.json && key)
+		put(key, json_null());
+}
+
+void out_mark(enum out_mark m)
+{
+	static const char *const code[] = {
+		[OUT_PLAIN] = "\033[0m", [OUT_GOOD] = "\033[32m",
+		[OUT_WARN] = "\033[33m", [OUT_BAD] = "\033[31m",
+		[OUT_BOLD] = "\033[1m", [OUT_DIM] = "\033[2m",
+	};
+
+	if (o.colour)
+		out_text("%s", code[m]);
+}
+
+/* Columns on a terminal: without escapes, a UTF-8 character is one. */
+static unsigned int width(const char *s)
+{
+	unsigned int n = 0;
+
+	for (; *s; s++) {
+		if (*s == '\033') {
+			while (*s && *s != 'm')
+				s++;
+			if (!*s)
+				break;
+			continue;
+		}
+		if (((unsigned char)*s & 0xc0) != 0x80)
+			n++;
+	}
+	return n;
+}
+
+void out_table(const char *const *heads)
+{
+	if (o.json)
+		return;
+	for (t.n_heads = 0; heads[t.n_heads]; t.n_heads++)
+		;
+	t.heads = heads;
+}
+
+static void add_cell(void)
+{
+	t.cells = xgrow(t.cells, t.n, &t.cap, sizeof(*t.cells));
+	t.cells[t.n++] = xstrdup(t.len ? t.buf : "");
+	t.len = 0;
+}
+
+void out_cell(void)
+{
+	if (t.heads)
+		add_cell();
+}
+
+void out_row(void)
+{
+	if (!t.heads)
+		return;
+	/* The last cell needs no out_cell(); cells left out are empty. */
+	do {
+		add_cell();
+	} while (t.n % t.n_heads);
+}
+
+static void print_cell(const char *s, bool right, unsigned int w, bool last)
+{
+	unsigned int have = width(s);
+	int pad = w > have ? (int)(w - have) : 0;
+
+	if (right)
+		printf("%*s", pad, "");
+	fputs(s, stdout);
+	if (last)
+		putchar('\n');
+	else
+		printf("%*s", right ? 2 : pad + 2, "");
+}
+
+void out_table_end(void)
+{
+	unsigned int *w, n = t.n_heads;
+
+	if (!t.heads)
+		return;
+	w = xcalloc(n, sizeof(*w));
+	for (unsigned int i = 0; i < n; i++)
+		w[i] = width(t.heads[i] + (t.heads[i][0] == '>'));
+	for (size_t i = 0; i < t.n; i++)
+		if (width(t.cells[i]) > w[i % n])
+			w[i % n] = width(t.cells[i]);
+	for (unsigned int i = 0; i < n; i++) {
+		bool right = t.heads[i][0] == '>';
+
+		print_cell(t.heads[i] + right, right, w[i], i == n - 1);
+	}
+	for (size_t i = 0; i < t.n; i++) {
+		print_cell(t.cells[i], t.heads[i % n][0] == '>', w[i % n],
+			   i % n == n - 1);
+		free(t.cells[i]);
+	}
+	free(w);
+	free(t.cells);
+	free(t.buf);
+	memset(&t, 0, sizeof(t));
+}
+
+int out_flush(void)
+{
+	if (o.json && o.top) {
+		if (json_dumpf(o.top, stdout,
+			       o.pretty ? JSON_INDENT(4) : JSON_COMPACT))
+			return err_refused("cannot write to standard output");
+		putchar('\n');
+		json_decref(o.top);
+		o.top = NULL;
+		o.depth = 0;
+	}
+	if (fflush(stdout) || ferror(stdout)) {
+		/* The reader went away, as head does: nothing to tell. */
+		if (errno == EPIPE)
+			return EXIT_REFUSED;
+		return err_refused("cannot write to standard output: %s",
+				   strerror(errno));
+	}
+	return EXIT_DONE;
+}
+
+const char *out_bytes(uint64_t bytes)
+{
+	static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	static char bufs[8][24];
+	static unsigned int turn;
+	char *buf = bufs[turn++ % 8];
+	double v = (double)bytes;
+	unsigned int u = 0;
+
+	for (; v >= 1023.95 && u + 1 < sizeof(unit) / sizeof(unit[0]); u++)
+		v /= 1024;
+	if (u)
+		snprintf(buf, sizeof(bufs[0]), v < 99.95 ? "%.1f %s" : "%.0f %s",
+			 v, unit[u]);
+	else
+		snprintf(buf, sizeof(bufs[0]), "%" PRIu64 " B", bytes);
+	return buf;
+}
+
+const char *out_age(uint64_t ms)
+{
+	static char bufs[8][40];
+	static unsigned int turn;
+	char *buf = bufs[turn++ % 8];
+	uint64_t s = ms / 1000;
+	size_t size = sizeof(bufs[0]);
+
+	if (s < 60)
+		snprintf(buf, size, "%" PRIu64 "s", s);
+	else if (s < 3600)
+		snprintf(buf, size, "%" PRIu64 "m%02us", s / 60,
+			 (unsigned int)(s % 60));
+	else if (s < 86400)
+		snprintf(buf, size, "%" PRIu64 "h%02um", s / 3600,
+			 (unsigned int)(s / 60 % 60));
+	else
+		snprintf(buf, size, "%" PRIu64 "d%02uh", s / 86400,
+			 (unsigned int)(s / 3600 % 24));
+	return buf;
+}
