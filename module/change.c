@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A request to make or change a peer, done whole or not at all. */
+
+#include <linux/netlink.h>
+#include <linux/slab.h>
+
+#include <uapi/linux/ipmesh.h>
+
+#include "change.h"
+#include "conf.h"
+#include "device.h"
+#include "message.h"
+#include "peer.h"
+
+/* Everything that can be refused without a change is refused here; what is
+ * left to fail is memory.
+ */
+static int check_cidr(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
+		      const struct ipmesh_peer *peer,
+		      struct ipmesh_change_cidr *cidr,
+		      struct netlink_ext_ack *extack)
+{
+	struct ipmesh_prefix *prefix = ipmesh_prefix_get(&ipm->prefixes, &cidr->key);
+	struct ipmesh_peer *holder;
+
+	holder = prefix ? rcu_dereference_protected(prefix->peer,
+						    lockdep_is_held(&ipm->lock)) : NULL;
+	if (cidr->remove) {
+		if (!prefix || holder != peer) {
+			NL_SET_ERR_MSG_ATTR(extack, cidr->attr,
+					    "The peer does not hold this pod CIDR");
+			return -ENOENT;
+		}
+	} else if (prefix && holder != peer && !change->move) {
+		NL_SET_ERR_MSG_ATTR_FMT(extack, cidr->attr,
+					"Peer %pI4%s%.40s holds this pod CIDR; say move to take it over",
+					&holder->endpoint.s6_addr32[3],
+					holder->name ? " " : "", holder->name ?: "");
+		return -EEXIST;
+	}
+	if (prefix) {
+		if (prefix->stamp == ipm->stamp) {
+			NL_SET_ERR_MSG_ATTR(extack, cidr->attr,
+					    "The request names this pod CIDR twice");
+			return -EINVAL;
+		}
+		prefix->stamp = ipm->stamp;
+	}
+	cidr->prefix = prefix;
+	cidr->from = holder != peer ? holder : NULL;
+	return 0;
+}
+
+static int check_cidrs(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
+		       const struct ipmesh_peer *peer,
+		       struct netlink_ext_ack *extack)
+{
+	unsigned int removed = 0, kept = 0, added = 0;
+	unsigned int held = peer ? peer->cidr_count : 0;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < change->count; i++) {
+		struct ipmesh_change_cidr *cidr = &change->cidrs[i];
+
+		err = check_cidr(ipm, change, peer, cidr, extack);
+		if (err)
+			return err;
+		if (cidr->remove)
+			removed++;
+		else if (cidr->prefix && !cidr->from)
+			kept++;
+		else
+			added++;
+	}
+	held = change->replace_cidrs ? kept : held - removed;
+	if (held + added > IPMESH_MAX_CIDRS) {
+		NL_SET_ERR_MSG_ATTR_FMT(extack, change->endpoint_attr,
+					"A peer holds at most %d pod CIDRs", IPMESH_MAX_CIDRS);
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+static void drop_inserted(struct ipmesh_dev *ipm, struct ipmesh_change *change,
+			  unsigned int n)
+{
+	while (n--) {
+		struct ipmesh_change_cidr *cidr = &change->cidrs[n];
+
+		if (cidr->remove || cidr->from || !list_empty(&cidr->prefix->list))
+			continue;
+		ipmesh_prefix_remove(&ipm->prefixes, cidr->prefix);
+	}
+}
+
+/* Inserts the pod CIDRs that nobody holds yet. They stay on no list until the
+ * whole request is sure to succeed.
+ */
+static int insert_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change *change,
+			struct ipmesh_peer *peer, struct netlink_ext_ack *extack)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < change->count; i++) {
+		struct ipmesh_change_cidr *cidr = &change->cidrs[i];
+		struct ipmesh_prefix *prefix;
+
+		if (cidr->remove || cidr->prefix)
+			continue;
+
+		err = -ENOMEM;
+		prefix = kzalloc(sizeof(*prefix), GFP_KERNEL_ACCOUNT);
+		if (!prefix)
+			goto drop_inserted;
+		prefix->key = cidr->key;
+		prefix->stamp = ipm->stamp;
+		INIT_LIST_HEAD(&prefix->list);
+		RCU_INIT_POINTER(prefix->peer, peer);
+		err = ipmesh_prefix_insert(&ipm->prefixes, prefix);
+		if (err) {
+			kfree(prefix);
+			/* all that were there before are known */
+			if (err == -EEXIST) {
+				NL_SET_ERR_MSG_ATTR(extack, cidr->attr,
+						    "The request names this pod CIDR twice");
+				err = -EINVAL;
+			}
+			goto drop_inserted;
+		}
+		cidr->prefix = prefix;
+	}
+	return 0;
+
+drop_inserted:
+	drop_inserted(ipm, change, i);
+	return err;
+}
+
+static void remove_cidr(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
+			struct ipmesh_prefix *prefix)
+{
+	list_del(&prefix->list);
+	peer->cidr_count--;
+	ipmesh_prefix_remove(&ipm->prefixes, prefix);
+}
+
+/* Cannot fail. A moved pod CIDR has one or the other peer at any moment. */
+static void commit_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change *change,
+			 struct ipmesh_peer *peer)
+{
+	struct ipmesh_prefix *prefix, *tmp;
+	unsigned int i;
+
+	for (i = 0; i < change->count; i++) {
+		struct ipmesh_change_cidr *cidr = &change->cidrs[i];
+
+		if (cidr->remove) {
+			remove_cidr(ipm, peer, cidr->prefix);
+			continue;
+		}
+		if (cidr->from) {
+			rcu_assign_pointer(cidr->prefix->peer, peer);
+			list_del_init(&cidr->prefix->list);
+			cidr->from->cidr_count--;
+		}
+		if (list_empty(&cidr->prefix->list)) {
+			list_add_tail(&cidr->prefix->list, &peer->cidrs);
+			peer->cidr_count++;
+		}
+	}
+	if (!change->replace_cidrs)
+		return;
+	list_for_each_entry_safe(prefix, tmp, &peer->cidrs, list)
+		if (prefix->stamp != ipm->stamp)
+			remove_cidr(ipm, peer, prefix);
+}
+
+static void notify(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
+		   struct ipmesh_peer *peer, bool created)
+{
+	unsigned int i;
+
+	for (i = 0; i < change->count; i++) {
+		struct ipmesh_peer *from = change->cidrs[i].from;
+
+		if (!from || from->stamp == ipm->stamp)
+			continue;
+		from->stamp = ipm->stamp;
+		ipmesh_message_notify(ipm, from, IPMESH_CMD_PEER_SET_NTF,
+				      IPMESH_CAUSE_MOVE);
+	}
+	ipmesh_message_notify(ipm, peer, created ? IPMESH_CMD_PEER_NEW_NTF :
+						   IPMESH_CMD_PEER_SET_NTF,
+			      IPMESH_CAUSE_REQUEST);
+}
+
+static int check_new(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
+		     struct netlink_ext_ack *extack)
+{
+	u32 max_peers;
+	__be32 local;
+
+	rcu_read_lock();
+	max_peers = rcu_dereference(ipm->conf)->max_peers;
+	local = rcu_dereference(ipm->conf)->local;
+	rcu_read_unlock();
+
+	if (ipm->peer_count >= max_peers) {
+		NL_SET_ERR_MSG_ATTR_FMT(extack, change->endpoint_attr,
+					"The device has its %u peers already; raise max_peers",
+					max_peers);
+		return -ENOSPC;
+	}
+	if (local && local == change->endpoint.s6_addr32[3]) {
+		NL_SET_ERR_MSG_ATTR(extack, change->endpoint_attr,
+				    "The endpoint is the device's own local address");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* A name of zero length is none. */
+static int make_name(const struct ipmesh_change *change, char **name)
+{
+	*name = NULL;
+	if (!change->name || !*change->name)
+		return 0;
+	*name = kstrdup(change->name, GFP_KERNEL_ACCOUNT);
+	return *name ? 0 : -ENOMEM;
+}
+
+/**
+ * ipmesh_change_do - make or change a peer
+ * @ipm: the device
+ * @change: the request
+ * @extack: where a refusal is explained
+ *
+ * Context: process, the device's lock.
+ * Return: 0, or a negative error and nothing is changed.
+ */
+int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
+		     struct netlink_ext_ack *extack)
+{
+	struct ipmesh_peer *peer, *created = NULL;
+	char *name;
+	int err;
+
+	lockdep_assert_held(&ipm->lock);
+
+	ipm->stamp++;
+	peer = ipmesh_peer_find(ipm, &change->endpoint);
+	if (peer && !change->may_exist) {
+		NL_SET_ERR_MSG_ATTR(extack, change->endpoint_attr,
+				    "The device has a peer with this endpoint already");
+		return -EEXIST;
+	}
+	if (!peer && !change->may_create) {
+		NL_SET_ERR_MSG_ATTR(extack, change->endpoint_attr,
+				    "The device has no peer with this endpoint");
+		return -ENOENT;
+	}
+	if (!peer) {
+		err = check_new(ipm, change, extack);
+		if (err)
+			return err;
+	}
+	err = check_cidrs(ipm, change, peer, extack);
+	if (err)
+		return err;
+
+	err = make_name(change, &name);
+	if (err)
+		return err;
+	if (!peer) {
+		created = ipmesh_peer_add(ipm, &change->endpoint);
+		if (IS_ERR(created)) {
+			err = PTR_ERR(created);
+			goto free_name;
+		}
+		peer = created;
+	}
+	err = insert_cidrs(ipm, change, peer, extack);
+	if (err)
+		goto del_peer;
+
+	commit_cidrs(ipm, change, peer);
+	if (change->name) {
+		kfree(peer->name);
+		peer->name = name;
+	}
+	peer->stamp = ipm->stamp;
+	ipm->seq++;
+	notify(ipm, change, peer, created);
+	return 0;
+
+del_peer:
+	if (created)
+		ipmesh_peer_del(ipm, created);
+free_name:
+	kfree(name);
+	return err;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _IPMESH_CHANGE_H
+#define _IPMESH_CHANGE_H
+
+#include <linux/in6.h>
+
+#include "prefix.h"
+
+struct ipmesh_dev;
+struct ipmesh_peer;
+struct netlink_ext_ack;
+struct nlattr;
+
+/**
+ * struct ipmesh_change_cidr - a pod CIDR in a request
+ * @key: the prefix
+ * @remove: take it away
+ * @attr: where the request names it
+ * @prefix: its entry: made for the request, or already in the table
+ * @from: the peer that loses it to another one
+ */
+struct ipmesh_change_cidr {
+	struct ipmesh_prefix_key key;
+	bool remove;
+	const struct nlattr *attr;
+	struct ipmesh_prefix *prefix;
+	struct ipmesh_peer *from;
+};
+
+/**
+ * struct ipmesh_change - a request to make or change a peer
+ * @endpoint: the peer, an IPv4 address v4-mapped
+ * @endpoint_attr: where the request names it
+ * @may_exist: a peer that is there is changed
+ * @may_create: a peer that is not there is made
+ * @replace_cidrs: pod CIDRs that are not named go
+ * @move: pod CIDRs of other peers are taken over
+ * @name: new label, "" for none, NULL to leave it
+ * @count: pod CIDRs in @cidrs
+ * @cidrs: pod CIDRs that the request names
+ */
+struct ipmesh_change {
+	struct in6_addr endpoint;
+	const struct nlattr *endpoint_attr;
+	bool may_exist;
+	bool may_create;
+	bool replace_cidrs;
+	bool move;
+	const char *name;
+	unsigned int count;
+	struct ipmesh_change_cidr *cidrs;
+};
+
+int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
+		     struct netlink_ext_ack *extack);
+
+#endif /* _IPMESH_CHANGE_H */

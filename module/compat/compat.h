@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Makes the kernel that the module is built for look like a recent one. This
+ * folder is the only place that knows of differences between kernels; the
+ * build includes this file ahead of every source file.
+ */
+#ifndef _IPMESH_COMPAT_H
+#define _IPMESH_COMPAT_H
+
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
+#error "ipmesh needs Linux 5.10 or later"
+#endif
+
+#include <linux/netdevice.h>
+#include <linux/netlink.h>
+#include <net/genetlink.h>
+#include <net/rtnetlink.h>
+
+/* rtnl_link_ops.newlink takes one struct of parameters since 6.15 */
+#ifdef IPMESH_HAVE_NEWLINK_PARAMS
+#define IPMESH_COMPAT_NEWLINK(fn)
+#define ipmesh_compat_newlink(fn)	fn
+#else
+struct rtnl_newlink_params {
+	struct net *src_net;
+	struct nlattr **tb;
+	struct nlattr **data;
+};
+
+static inline struct net *
+rtnl_newlink_link_net(const struct rtnl_newlink_params *params)
+{
+	/* older kernels hand over the link netns under this name */
+	return params->src_net;
+}
+
+#define IPMESH_COMPAT_NEWLINK(fn)					\
+static int fn##_compat(struct net *src_net, struct net_device *dev,	\
+		       struct nlattr *tb[], struct nlattr *data[],	\
+		       struct netlink_ext_ack *extack)			\
+{									\
+	struct rtnl_newlink_params params = {				\
+		.src_net = src_net,					\
+		.tb = tb,						\
+		.data = data,						\
+	};								\
+									\
+	return fn(dev, &params, extack);				\
+}
+#define ipmesh_compat_newlink(fn)	fn##_compat
+#endif
+
+/* NETIF_F_LLTX became a field in 6.12 */
+static inline void ipmesh_compat_set_lltx(struct net_device *dev)
+{
+#ifdef IPMESH_HAVE_LLTX
+	dev->lltx = true;
+#else
+	dev->features |= NETIF_F_LLTX;
+#endif
+}
+
+/* The core allocates dev->tstats where it knows pcpu_stat_type */
+static inline int ipmesh_compat_tstats_alloc(struct net_device *dev)
+{
+#ifdef IPMESH_HAVE_PCPU_STAT_TYPE
+	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
+	return 0;
+#else
+	dev->tstats = netdev_alloc_pcpu_stats(struct pcpu_sw_netstats);
+	return dev->tstats ? 0 : -ENOMEM;
+#endif
+}
+
+static inline void ipmesh_compat_tstats_free(struct net_device *dev)
+{
+#ifndef IPMESH_HAVE_PCPU_STAT_TYPE
+	free_percpu(dev->tstats);
+	dev->tstats = NULL;
+#endif
+}
+
+/* The attributes of a dump's request moved into a genl_info in 6.6 */
+static inline struct nlattr **ipmesh_compat_dump_attrs(struct netlink_callback *cb)
+{
+#ifdef IPMESH_HAVE_DUMP_INFO
+	return genl_dumpit_info(cb)->info.attrs;
+#else
+	return genl_dumpit_info(cb)->attrs;
+#endif
+}
+
+/* Messages with arguments: the extack has room for them since 6.2 */
+#ifndef IPMESH_HAVE_EXTACK_BUF
+char *ipmesh_compat_extack_buf(void);
+
+#define IPMESH_COMPAT_EXTACK_LEN	128
+#define NL_SET_ERR_MSG_ATTR_FMT(extack, attr, fmt, args...) do {	\
+	struct netlink_ext_ack *__extack = (extack);			\
+									\
+	if (__extack) {							\
+		char *__buf = ipmesh_compat_extack_buf();		\
+									\
+		snprintf(__buf, IPMESH_COMPAT_EXTACK_LEN, fmt, ##args);	\
+		__extack->_msg = __buf;					\
+		__extack->bad_attr = (attr);				\
+		__extack->policy = NULL;				\
+	}								\
+} while (0)
+#endif
+
+#endif /* _IPMESH_COMPAT_H */

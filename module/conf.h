@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _IPMESH_CONF_H
+#define _IPMESH_CONF_H
+
+#include <linux/netlink.h>
+#include <linux/types.h>
+
+struct ipmesh_dev;
+struct net;
+struct nlattr;
+struct sk_buff;
+
+/**
+ * struct ipmesh_conf - attributes of a device, as the data path reads them
+ * @node: in the underlay's table of local addresses; under its lock
+ * @ipm: the device
+ * @local: underlay address, network byte order; 0 for any
+ * @link: index of the lower device; 0 for none
+ * @fwmark: mark of outer packets; 0 leaves the inner packet's
+ * @gen: differs from that of each earlier conf of the device, so that a
+ *	route cached under another one is known to be stale
+ * @max_peers: most peers the device takes
+ * @ttl: outer TTL, or IPMESH_TTL_INHERIT
+ * @dscp: outer DSCP, or IPMESH_DSCP_INHERIT
+ * @pmtudisc: set DF in every outer header
+ * @open: endpoints that are no peers may send and be sent to
+ * @rcu: for kfree_rcu()
+ *
+ * Constant once published; a change makes a new one, under RTNL. Only @node
+ * is written later, when the conf is taken out of the table.
+ */
+struct ipmesh_conf {
+	struct hlist_node node;
+	struct ipmesh_dev *ipm;
+	__be32 local;
+	u32 link;
+	u32 fwmark;
+	u32 gen;
+	u32 max_peers;
+	u8 ttl;
+	u8 dscp;
+	bool pmtudisc;
+	bool open;
+	struct rcu_head rcu;
+};
+
+extern const struct nla_policy ipmesh_conf_policy[];
+
+int ipmesh_conf_validate(struct nlattr *tb[], struct nlattr *data[],
+			 struct netlink_ext_ack *extack);
+struct ipmesh_conf *ipmesh_conf_make(struct ipmesh_dev *ipm,
+				     const struct ipmesh_conf *old,
+				     struct nlattr *data[],
+				     struct netlink_ext_ack *extack);
+int ipmesh_conf_listen(struct ipmesh_dev *ipm, struct ipmesh_conf *conf,
+		       struct nlattr *data[], struct netlink_ext_ack *extack);
+int ipmesh_conf_replace(struct ipmesh_dev *ipm, struct ipmesh_conf *conf,
+			struct nlattr *data[], struct netlink_ext_ack *extack);
+void ipmesh_conf_remove(struct ipmesh_dev *ipm);
+size_t ipmesh_conf_size(void);
+int ipmesh_conf_fill(struct sk_buff *skb, const struct ipmesh_dev *ipm);
+
+#endif /* _IPMESH_CONF_H */

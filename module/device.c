@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The net_device: made, changed and deleted through rtnetlink. */
+
+#include <linux/if_arp.h>
+#include <linux/netdevice.h>
+#include <net/addrconf.h>
+#include <net/ip_tunnels.h>
+#include <net/rtnetlink.h>
+
+#include <uapi/linux/ipmesh.h>
+
+#include "conf.h"
+#include "device.h"
+#include "ethtool.h"
+#include "mtu.h"
+#include "peer.h"
+#include "send.h"
+#include "stats.h"
+
+static int device_init(struct net_device *dev)
+{
+	struct ipmesh_dev *ipm = netdev_priv(dev);
+	int err;
+
+	err = ipmesh_compat_tstats_alloc(dev);
+	if (err)
+		return err;
+	err = ipmesh_stats_alloc(ipm);
+	if (err)
+		goto free_tstats;
+	err = ipmesh_peer_init(ipm);
+	if (err)
+		goto free_stats;
+	err = gro_cells_init(&ipm->gro_cells, dev);
+	if (err)
+		goto destroy_peers;
+	return 0;
+
+destroy_peers:
+	ipmesh_peer_destroy(ipm);
+free_stats:
+	ipmesh_stats_free(ipm);
+free_tstats:
+	ipmesh_compat_tstats_free(dev);
+	return err;
+}
+
+/* The last packets may still be on their way: what they use goes with
+ * device_free(), after a grace period.
+ */
+static void device_uninit(struct net_device *dev)
+{
+	struct ipmesh_dev *ipm = netdev_priv(dev);
+
+	ipmesh_conf_remove(ipm);
+	ipmesh_peer_flush(ipm);
+}
+
+static void device_free(struct net_device *dev)
+{
+	struct ipmesh_dev *ipm = netdev_priv(dev);
+
+	gro_cells_destroy(&ipm->gro_cells);
+	ipmesh_peer_destroy(ipm);
+	ipmesh_stats_free(ipm);
+	ipmesh_compat_tstats_free(dev);
+	kfree(rcu_replace_pointer(ipm->conf, NULL, true));
+}
+
+static int device_open(struct net_device *dev)
+{
+	struct inet6_dev *idev = __in6_dev_get(dev);
+
+	/* No node answers on the link-local address that would be made up. */
+	if (idev)
+		idev->cnf.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
+	return 0;
+}
+
+static int device_change_mtu(struct net_device *dev, int mtu)
+{
+	return ipmesh_mtu_change(netdev_priv(dev), mtu);
+}
+
+static void device_get_stats64(struct net_device *dev,
+			       struct rtnl_link_stats64 *stats)
+{
+	dev_get_tstats64(dev, stats);
+	ipmesh_stats_link(netdev_priv(dev), stats);
+}
+
+static int device_get_iflink(const struct net_device *dev)
+{
+	const struct ipmesh_dev *ipm = netdev_priv(dev);
+	const struct ipmesh_conf *conf;
+	int link;
+
+	rcu_read_lock();
+	conf = rcu_dereference(ipm->conf);
+	link = conf->link;
+	rcu_read_unlock();
+	return link;
+}
+
+static const struct net_device_ops device_ops = {
+	.ndo_init		= device_init,
+	.ndo_uninit		= device_uninit,
+	.ndo_open		= device_open,
+	.ndo_start_xmit		= ipmesh_send_xmit,
+	.ndo_change_mtu		= device_change_mtu,
+	.ndo_get_stats64	= device_get_stats64,
+	.ndo_get_iflink		= device_get_iflink,
+};
+
+static const struct device_type device_type = {
+	.name = "ipmesh",
+};
+
+/**
+ * ipmesh_device_is - whether a net_device is ours
+ * @dev: the net_device
+ *
+ * Return: true when netdev_priv() of it is a struct ipmesh_dev.
+ */
+bool ipmesh_device_is(const struct net_device *dev)
+{
+	return dev->netdev_ops == &device_ops;
+}
+
+#define DEVICE_FEATURES	(NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HIGHDMA | \
+			 NETIF_F_HW_CSUM | NETIF_F_GSO_SOFTWARE)
+
+static void device_setup(struct net_device *dev)
+{
+	dev->netdev_ops = &device_ops;
+	dev->header_ops = &ip_tunnel_header_ops;
+	dev->ethtool_ops = &ipmesh_ethtool_ops;
+	dev->needs_free_netdev = true;
+	dev->priv_destructor = device_free;
+	SET_NETDEV_DEVTYPE(dev, &device_type);
+
+	dev->type = ARPHRD_TUNNEL;
+	/* On a point-to-point device all IPv4 nexthops share one neighbour,
+	 * however many peers there are.
+	 */
+	dev->flags = IFF_NOARP | IFF_POINTOPOINT;
+	dev->addr_len = sizeof(__be32);
+	dev->mtu = ETH_DATA_LEN - IPMESH_MTU_OVERHEAD;
+	dev->min_mtu = IPMESH_MTU_MIN;
+	dev->max_mtu = IPMESH_MTU_MAX;
+	dev->needed_headroom = LL_MAX_HEADER + sizeof(struct iphdr);
+	dev->priv_flags |= IFF_NO_QUEUE;
+	dev->features |= DEVICE_FEATURES;
+	dev->hw_features |= DEVICE_FEATURES;
+	ipmesh_compat_set_lltx(dev);
+	/* the route names the endpoint by its gateway */
+	netif_keep_dst(dev);
+}
+
+/* The parts of a link message that are not in the conf. */
+static void set_mtu_auto(struct ipmesh_dev *ipm, struct nlattr *data[])
+{
+	if (data && data[IFLA_IPMESH_MTU_AUTO])
+		WRITE_ONCE(ipm->mtu_auto, nla_get_u8(data[IFLA_IPMESH_MTU_AUTO]));
+}
+
+/* The broadcast and hardware addresses that ip link shows. */
+static void set_addresses(struct net_device *dev, const struct ipmesh_conf *conf)
+{
+	__dev_addr_set(dev, &conf->local, sizeof(conf->local));
+}
+
+static int device_newlink(struct net_device *dev,
+			  struct rtnl_newlink_params *params,
+			  struct netlink_ext_ack *extack)
+{
+	struct ipmesh_dev *ipm = netdev_priv(dev);
+	struct ipmesh_conf *conf;
+	int err;
+
+	ipm->dev = dev;
+	ipm->net = rtnl_newlink_link_net(params);
+	ipm->mtu_auto = !params->tb[IFLA_MTU];
+	set_mtu_auto(ipm, params->data);
+
+	conf = ipmesh_conf_make(ipm, NULL, params->data, extack);
+	if (IS_ERR(conf))
+		return PTR_ERR(conf);
+	set_addresses(dev, conf);
+
+	/* a registered device is found by anybody, and always has a conf */
+	rcu_assign_pointer(ipm->conf, conf);
+	err = register_netdevice(dev);
+	if (err)
+		goto free_conf;
+	err = ipmesh_conf_listen(ipm, conf, params->data, extack);
+	if (err)
+		goto unregister;
+	ipmesh_mtu_update(ipm);
+	return 0;
+
+unregister:
+	unregister_netdevice(dev);
+	return err;
+free_conf:
+	/* unless device_free() has run */
+	kfree(rcu_replace_pointer(ipm->conf, NULL, true));
+	return err;
+}
+
+IPMESH_COMPAT_NEWLINK(device_newlink)
+
+static int device_changelink(struct net_device *dev, struct nlattr *tb[],
+			     struct nlattr *data[],
+			     struct netlink_ext_ack *extack)
+{
+	struct ipmesh_dev *ipm = netdev_priv(dev);
+	struct ipmesh_conf *conf;
+	int err;
+
+	if (!data)
+		return 0;
+	conf = ipmesh_conf_make(ipm, rtnl_dereference(ipm->conf), data, extack);
+	if (IS_ERR(conf))
+		return PTR_ERR(conf);
+	err = ipmesh_conf_replace(ipm, conf, data, extack);
+	if (err)
+		return err;
+
+	if (data[IFLA_IPMESH_LOCAL]) {
+		set_addresses(dev, conf);
+		call_netdevice_notifiers(NETDEV_CHANGEADDR, dev);
+	}
+	set_mtu_auto(ipm, data);
+	ipmesh_mtu_update(ipm);
+	netdev_state_change(dev);
+	return 0;
+}
+
+static size_t device_get_size(const struct net_device *dev)
+{
+	return ipmesh_conf_size();
+}
+
+static int device_fill_info(struct sk_buff *skb, const struct net_device *dev)
+{
+	return ipmesh_conf_fill(skb, netdev_priv(dev));
+}
+
+static size_t device_get_xstats_size(const struct net_device *dev)
+{
+	return IPMESH_STATS_COUNT * nla_total_size_64bit(sizeof(u64));
+}
+
+static int device_fill_xstats(struct sk_buff *skb, const struct net_device *dev)
+{
+	u64 sums[IPMESH_A_DROPS_MAX + 1];
+
+	ipmesh_stats_drops(netdev_priv(dev), sums);
+	return ipmesh_stats_fill_drops(skb, sums);
+}
+
+static struct net *device_get_link_net(const struct net_device *dev)
+{
+	const struct ipmesh_dev *ipm = netdev_priv(dev);
+
+	return ipm->net;
+}
+
+static struct rtnl_link_ops device_link_ops __read_mostly = {
+	.kind		= "ipmesh",
+	.maxtype	= IFLA_IPMESH_MAX,
+	.policy		= ipmesh_conf_policy,
+	.priv_size	= sizeof(struct ipmesh_dev),
+	.setup		= device_setup,
+	.validate	= ipmesh_conf_validate,
+	.newlink	= ipmesh_compat_newlink(device_newlink),
+	.changelink	= device_changelink,
+	.get_size	= device_get_size,
+	.fill_info	= device_fill_info,
+	.get_xstats_size = device_get_xstats_size,
+	.fill_xstats	= device_fill_xstats,
+	.get_link_net	= device_get_link_net,
+};
+
+/**
+ * ipmesh_device_register - let ip link make devices
+ *
+ * Return: 0 or a negative error.
+ */
+int ipmesh_device_register(void)
+{
+	return rtnl_link_register(&device_link_ops);
+}
+
+/**
+ * ipmesh_device_unregister - delete all devices, and make no more
+ */
+void ipmesh_device_unregister(void)
+{
+	rtnl_link_unregister(&device_link_ops);
+}

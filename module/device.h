@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _IPMESH_DEVICE_H
+#define _IPMESH_DEVICE_H
+
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+#include <linux/rhashtable.h>
+#include <linux/xarray.h>
+#include <net/gro_cells.h>
+
+#include "prefix.h"
+#include "stats.h"
+
+struct ipmesh_conf;
+
+/**
+ * struct ipmesh_dev - private part of an ipmesh net_device
+ * @conf: what the device's attributes say; replaced as a whole, under RTNL,
+ *	by ipmesh_conf_replace(); read under RCU
+ * @dev: the net_device; constant
+ * @net: underlay network namespace, in which the device was made; constant.
+ *	Not held: the device is deleted when the namespace dies.
+ * @peers: peers by endpoint; written under @lock, read under RCU
+ * @prefixes: pod CIDRs of all peers; written under @lock, read under RCU
+ * @gro_cells: receive queues; made and destroyed with the device
+ * @drops: dropped packets by cause; written on the data path with BH off
+ * @lock: serialises all changes of peers and pod CIDRs; nests inside RTNL
+ * @ids: peers by a number that orders dumps; under @lock
+ * @next_id: where the next free number is looked for; under @lock
+ * @peer_count: number of @peers; written under @lock, read anywhere
+ * @seq: counts changes, so that an interrupted dump is noticed; under @lock
+ * @stamp: number of the last request; under @lock
+ * @dead: no more changes, the device is going; under @lock
+ * @mtu_auto: the MTU follows the underlay; under RTNL
+ * @mtu_following: the MTU is being set by ourselves; under RTNL
+ */
+struct ipmesh_dev {
+	struct ipmesh_conf __rcu *conf;
+	struct net_device *dev;
+	struct net *net;
+	struct rhashtable peers;
+	struct ipmesh_prefix_table prefixes;
+	struct gro_cells gro_cells;
+	struct ipmesh_drops __percpu *drops;
+
+	struct mutex lock; /* peers and pod CIDRs, for writers */
+	struct xarray ids;
+	u32 next_id;
+	u32 peer_count;
+	u32 seq;
+	u32 stamp;
+	bool dead;
+
+	bool mtu_auto;
+	bool mtu_following;
+};
+
+bool ipmesh_device_is(const struct net_device *dev);
+
+int ipmesh_device_register(void);
+void ipmesh_device_unregister(void);
+
+#endif /* _IPMESH_DEVICE_H */

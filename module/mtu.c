@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The device's MTU as it follows the underlay. */
+
+#include <linux/inetdevice.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <net/route.h>
+
+#include "conf.h"
+#include "device.h"
+#include "mtu.h"
+#include "peer.h"
+#include "underlay.h"
+
+/* A change of the underlay's routes reaches every peer's cached route at
+ * about the same time; one pass answers for all of them.
+ */
+#define MTU_HINT_DELAY	(HZ / 10)
+
+/* The largest packet that a route takes, as its owner set it up: a path MTU
+ * that was learned belongs to one endpoint and not to the device.
+ */
+static unsigned int route_mtu(const struct rtable *rt)
+{
+	return dst_metric_raw(&rt->dst, RTAX_MTU) ?: READ_ONCE(rt->dst.dev->mtu);
+}
+
+static unsigned int inner_mtu(unsigned int mtu)
+{
+	return clamp_t(unsigned int, mtu, IPMESH_MTU_MIN + IPMESH_MTU_OVERHEAD,
+		       IP_MAX_MTU) - IPMESH_MTU_OVERHEAD;
+}
+
+static unsigned int local_mtu(const struct ipmesh_dev *ipm,
+			      const struct ipmesh_conf *conf)
+{
+	unsigned int mtu = ETH_DATA_LEN;
+	struct net_device *lower;
+
+	lower = conf->local ? ip_dev_find(ipm->net, conf->local) : NULL;
+	if (lower) {
+		mtu = READ_ONCE(lower->mtu);
+		dev_put(lower);
+	}
+	return mtu;
+}
+
+/* Where all packets leave by one lower device it decides. Else the smallest
+ * route to a peer does, and as long as there is no peer, the device that
+ * holds the local address.
+ */
+static unsigned int underlay_mtu(struct ipmesh_dev *ipm,
+				 const struct ipmesh_conf *conf)
+{
+	unsigned int mtu = IP_MAX_MTU;
+	struct ipmesh_peer *peer;
+	struct net_device *lower;
+	unsigned long id;
+	__be32 saddr;
+
+	lower = conf->link ? dev_get_by_index_rcu(ipm->net, conf->link) : NULL;
+	if (lower)
+		return READ_ONCE(lower->mtu);
+
+	xa_for_each(&ipm->ids, id, peer) {
+		struct rtable *rt;
+
+		rt = ipmesh_underlay_route(ipm, conf, ipmesh_peer_endpoint4(peer),
+					   &saddr);
+		if (IS_ERR(rt))
+			continue;
+		mtu = min(mtu, route_mtu(rt));
+		ip_rt_put(rt);
+	}
+	return mtu == IP_MAX_MTU ? local_mtu(ipm, conf) : mtu;
+}
+
+/**
+ * ipmesh_mtu_update - set the MTU that the underlay allows
+ * @ipm: the device
+ *
+ * Does nothing when the MTU is pinned.
+ *
+ * Context: process, RTNL.
+ */
+void ipmesh_mtu_update(struct ipmesh_dev *ipm)
+{
+	unsigned int mtu;
+
+	ASSERT_RTNL();
+
+	/* two devices that lead into each other would call one another here */
+	if (!ipm->mtu_auto || ipm->mtu_following)
+		return;
+
+	rcu_read_lock();
+	mtu = inner_mtu(underlay_mtu(ipm, rcu_dereference(ipm->conf)));
+	rcu_read_unlock();
+	if (mtu == ipm->dev->mtu)
+		return;
+
+	ipm->mtu_following = true;
+	dev_set_mtu(ipm->dev, mtu);
+	ipm->mtu_following = false;
+}
+
+/**
+ * ipmesh_mtu_differs - whether a route asks for another look at the MTU
+ * @ipm: the device
+ * @rt: route to a peer
+ *
+ * Return: true when @rt's MTU is not the one that the device follows.
+ */
+bool ipmesh_mtu_differs(const struct ipmesh_dev *ipm, const struct rtable *rt)
+{
+	return READ_ONCE(ipm->mtu_auto) &&
+	       inner_mtu(route_mtu(rt)) != READ_ONCE(ipm->dev->mtu);
+}
+
+/**
+ * ipmesh_mtu_hint - have the MTU looked at soon
+ * @ipm: the device
+ *
+ * Context: any.
+ */
+void ipmesh_mtu_hint(const struct ipmesh_dev *ipm)
+{
+	schedule_delayed_work(&ipmesh_underlay_get(ipm->net)->mtu_work,
+			      MTU_HINT_DELAY);
+}
+
+/**
+ * ipmesh_mtu_change - ndo_change_mtu
+ * @ipm: the device
+ * @mtu: the new MTU in bytes
+ *
+ * A number from outside pins the MTU.
+ *
+ * Context: process, RTNL.
+ * Return: 0.
+ */
+int ipmesh_mtu_change(struct ipmesh_dev *ipm, int mtu)
+{
+	ASSERT_RTNL();
+
+	if (!ipm->mtu_following)
+		WRITE_ONCE(ipm->mtu_auto, false);
+	WRITE_ONCE(ipm->dev->mtu, mtu);
+	return 0;
+}
+
+static void update_net(struct ipmesh_underlay *ul)
+{
+	struct ipmesh_conf *conf;
+	unsigned int i;
+
+	ASSERT_RTNL();
+
+	/* RTNL keeps the table as it is; the MTU's notifiers may sleep */
+	for (i = 0; i < ARRAY_SIZE(ul->confs); i++)
+		hlist_for_each_entry(conf, &ul->confs[i], node)
+			ipmesh_mtu_update(conf->ipm);
+}
+
+static void mtu_work(struct work_struct *work)
+{
+	struct ipmesh_underlay *ul;
+
+	ul = container_of(to_delayed_work(work), struct ipmesh_underlay, mtu_work);
+	rtnl_lock();
+	update_net(ul);
+	rtnl_unlock();
+}
+
+static int mtu_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
+
+	switch (event) {
+	case NETDEV_CHANGEMTU:
+	case NETDEV_UP:
+		update_net(ipmesh_underlay_get(dev_net(dev)));
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block mtu_notifier = {
+	.notifier_call = mtu_event,
+};
+
+/**
+ * ipmesh_mtu_init - begin to follow an underlay
+ * @ul: state of the namespace
+ */
+void ipmesh_mtu_init(struct ipmesh_underlay *ul)
+{
+	INIT_DELAYED_WORK(&ul->mtu_work, mtu_work);
+}
+
+/**
+ * ipmesh_mtu_exit - the reverse
+ * @ul: state of the namespace, which has no devices any more
+ *
+ * Context: process, without RTNL.
+ */
+void ipmesh_mtu_exit(struct ipmesh_underlay *ul)
+{
+	cancel_delayed_work_sync(&ul->mtu_work);
+}
+
+/**
+ * ipmesh_mtu_register - listen for changes of devices' MTUs
+ *
+ * Return: 0 or a negative error.
+ */
+int ipmesh_mtu_register(void)
+{
+	return register_netdevice_notifier(&mtu_notifier);
+}
+
+/**
+ * ipmesh_mtu_unregister - the reverse
+ */
+void ipmesh_mtu_unregister(void)
+{
+	unregister_netdevice_notifier(&mtu_notifier);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _IPMESH_MTU_H
+#define _IPMESH_MTU_H
+
+#include <linux/ip.h>
+#include <linux/types.h>
+
+struct ipmesh_dev;
+struct ipmesh_underlay;
+struct rtable;
+
+#define IPMESH_MTU_OVERHEAD	sizeof(struct iphdr)
+#define IPMESH_MTU_MIN		68	/* RFC 791 */
+#define IPMESH_MTU_MAX		(IP_MAX_MTU - IPMESH_MTU_OVERHEAD)
+
+void ipmesh_mtu_update(struct ipmesh_dev *ipm);
+bool ipmesh_mtu_differs(const struct ipmesh_dev *ipm, const struct rtable *rt);
+void ipmesh_mtu_hint(const struct ipmesh_dev *ipm);
+int ipmesh_mtu_change(struct ipmesh_dev *ipm, int mtu);
+
+void ipmesh_mtu_init(struct ipmesh_underlay *ul);
+void ipmesh_mtu_exit(struct ipmesh_underlay *ul);
+
+int ipmesh_mtu_register(void);
+void ipmesh_mtu_unregister(void);
+
+#endif /* _IPMESH_MTU_H */

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The generic netlink family, and the requests that it takes. */
+
+#include <linux/inetdevice.h>
+#include <net/genetlink.h>
+
+#include "change.h"
+#include "device.h"
+#include "message.h"
+#include "mtu.h"
+#include "netlink.h"
+#include "netlink-gen.h"
+#include "peer.h"
+#include "prefix.h"
+
+/* A device that is found stays until put, though it may be going; see
+ * lock_device().
+ */
+static struct ipmesh_dev *find_device(struct genl_info *info)
+{
+	struct nlattr *attr = info->attrs[IPMESH_A_PEER_IFINDEX];
+	struct net_device *dev;
+
+	if (!attr) {
+		GENL_SET_ERR_MSG(info, "The request names no device");
+		return ERR_PTR(-EINVAL);
+	}
+	dev = dev_get_by_index(genl_info_net(info), nla_get_u32(attr));
+	if (!dev) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "No device has this index");
+		return ERR_PTR(-ENODEV);
+	}
+	if (!ipmesh_device_is(dev)) {
+		dev_put(dev);
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "The device is not of kind ipmesh");
+		return ERR_PTR(-EOPNOTSUPP);
+	}
+	return netdev_priv(dev);
+}
+
+static void drop_device(struct ipmesh_dev *ipm)
+{
+	dev_put(ipm->dev);
+}
+
+static int lock_device(struct ipmesh_dev *ipm, struct genl_info *info)
+{
+	mutex_lock(&ipm->lock);
+	if (ipm->dead) {
+		mutex_unlock(&ipm->lock);
+		GENL_SET_ERR_MSG(info, "The device is being deleted");
+		return -ENODEV;
+	}
+	return 0;
+}
+
+static bool unicast4(__be32 addr)
+{
+	return !ipv4_is_zeronet(addr) && !ipv4_is_loopback(addr) &&
+	       !ipv4_is_multicast(addr) && !ipv4_is_lbcast(addr);
+}
+
+static int get_endpoint(struct genl_info *info, struct in6_addr *endpoint)
+{
+	struct nlattr *attr = info->attrs[IPMESH_A_PEER_ENDPOINT];
+
+	if (!attr) {
+		GENL_SET_ERR_MSG(info, "The request names no endpoint");
+		return -EINVAL;
+	}
+	if (nla_len(attr) == sizeof(struct in6_addr)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "The endpoint must be an IPv4 address, as the underlay is IPv4");
+		return -EAFNOSUPPORT;
+	}
+	if (nla_len(attr) != sizeof(__be32)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "The endpoint must have 4 bytes");
+		return -EINVAL;
+	}
+	if (!unicast4(nla_get_in_addr(attr))) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "The endpoint must be a unicast address");
+		return -EINVAL;
+	}
+	ipv6_addr_set_v4mapped(nla_get_in_addr(attr), endpoint);
+	return 0;
+}
+
+static int get_cidr(struct genl_info *info, const struct nlattr *attr,
+		    struct ipmesh_change_cidr *cidr)
+{
+	struct nlattr *tb[IPMESH_A_CIDR_MAX + 1];
+	unsigned int plen;
+	int err;
+
+	err = nla_parse_nested(tb, IPMESH_A_CIDR_MAX, attr, ipmesh_cidr_nl_policy,
+			       info->extack);
+	if (err)
+		return err;
+	if (!tb[IPMESH_A_CIDR_PREFIX] || !tb[IPMESH_A_CIDR_LENGTH]) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "A pod CIDR needs a prefix and a length");
+		return -EINVAL;
+	}
+	attr = tb[IPMESH_A_CIDR_PREFIX];
+	plen = nla_get_u8(tb[IPMESH_A_CIDR_LENGTH]);
+	if (nla_len(attr) == sizeof(struct in6_addr)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "An IPv6 pod CIDR is not supported");
+		return -EAFNOSUPPORT;
+	}
+	if (nla_len(attr) != sizeof(__be32)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "A pod CIDR's prefix must have 4 bytes");
+		return -EINVAL;
+	}
+	if (plen > 32) {
+		NL_SET_ERR_MSG_ATTR(info->extack, tb[IPMESH_A_CIDR_LENGTH],
+				    "An IPv4 pod CIDR has a length of at most 32");
+		return -EINVAL;
+	}
+	if (!ipmesh_prefix_key_make(&cidr->key, nla_data(attr), nla_len(attr), plen)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "A pod CIDR's host bits must be zero");
+		return -EINVAL;
+	}
+	cidr->attr = attr;
+	cidr->remove = tb[IPMESH_A_CIDR_REMOVE];
+	return 0;
+}
+
+static int get_change(struct genl_info *info, struct ipmesh_change *change)
+{
+	struct nlattr *attr = info->attrs[IPMESH_A_PEER_FLAGS];
+	u32 flags = attr ? nla_get_u32(attr) : 0;
+	unsigned int count = 0;
+	int rem, err;
+
+	err = get_endpoint(info, &change->endpoint);
+	if (err)
+		return err;
+	change->endpoint_attr = info->attrs[IPMESH_A_PEER_ENDPOINT];
+	change->replace_cidrs |= flags & IPMESH_PEER_FLAGS_REPLACE_CIDRS;
+	change->move = flags & IPMESH_PEER_FLAGS_MOVE;
+	if (info->attrs[IPMESH_A_PEER_NAME])
+		change->name = nla_data(info->attrs[IPMESH_A_PEER_NAME]);
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+		count += nla_type(attr) == IPMESH_A_PEER_CIDR;
+	if (!count)
+		return 0;
+	/* more could not be held, together with as many that are removed */
+	if (count > 2 * IPMESH_MAX_CIDRS) {
+		GENL_SET_ERR_MSG(info, "The request names too many pod CIDRs");
+		return -E2BIG;
+	}
+	change->cidrs = kvcalloc(count, sizeof(*change->cidrs), GFP_KERNEL_ACCOUNT);
+	if (!change->cidrs)
+		return -ENOMEM;
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != IPMESH_A_PEER_CIDR)
+			continue;
+		err = get_cidr(info, attr, &change->cidrs[change->count]);
+		if (err)
+			return err;
+		if (change->replace_cidrs && change->cidrs[change->count].remove) {
+			NL_SET_ERR_MSG_ATTR(info->extack, attr,
+					    "Pod CIDRs are either replaced or removed one by one");
+			return -EINVAL;
+		}
+		change->count++;
+	}
+	return 0;
+}
+
+/* The MTU of a device whose packets go more than one way is that of the
+ * narrowest; it is right before the request is acknowledged.
+ */
+static void update_mtu(struct ipmesh_dev *ipm)
+{
+	if (!READ_ONCE(ipm->mtu_auto))
+		return;
+	rtnl_lock();
+	if (ipm->dev->reg_state == NETREG_REGISTERED)
+		ipmesh_mtu_update(ipm);
+	rtnl_unlock();
+}
+
+static int do_change(struct genl_info *info, struct ipmesh_change *change)
+{
+	struct ipmesh_dev *ipm;
+	bool created = false;
+	u32 count;
+	int err;
+
+	err = get_change(info, change);
+	if (err)
+		goto free_cidrs;
+	ipm = find_device(info);
+	if (IS_ERR(ipm)) {
+		err = PTR_ERR(ipm);
+		goto free_cidrs;
+	}
+	err = lock_device(ipm, info);
+	if (err)
+		goto put_device;
+	count = ipm->peer_count;
+	err = ipmesh_change_do(ipm, change, info->extack);
+	created = ipm->peer_count != count;
+	mutex_unlock(&ipm->lock);
+	if (created)
+		update_mtu(ipm);
+
+put_device:
+	drop_device(ipm);
+free_cidrs:
+	kvfree(change->cidrs);
+	return err;
+}
+
+/**
+ * ipmesh_nl_peer_new_doit - IPMESH_CMD_PEER_NEW
+ * @skb: the request
+ * @info: the request, parsed
+ *
+ * The flags mean what they mean for routes: CREATE makes a peer, EXCL or the
+ * absence of REPLACE refuses one that is there, REPLACE gives it the name and
+ * the pod CIDRs of the request and no others.
+ *
+ * Return: 0 or a negative error.
+ */
+int ipmesh_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	u16 flags = info->nlhdr->nlmsg_flags;
+	struct ipmesh_change change = {
+		.may_create = flags & NLM_F_CREATE,
+		.may_exist = (flags & NLM_F_REPLACE) && !(flags & NLM_F_EXCL),
+		.replace_cidrs = true,
+		/* what is replaced has no name unless the request gives one */
+		.name = "",
+	};
+
+	return do_change(info, &change);
+}
+
+/**
+ * ipmesh_nl_peer_set_doit - IPMESH_CMD_PEER_SET
+ * @skb: the request
+ * @info: the request, parsed
+ *
+ * Return: 0 or a negative error.
+ */
+int ipmesh_nl_peer_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct ipmesh_change change = { .may_exist = true };
+
+	return do_change(info, &change);
+}
+
+/**
+ * ipmesh_nl_peer_del_doit - IPMESH_CMD_PEER_DEL
+ * @skb: the request
+ * @info: the request, parsed
+ *
+ * Return: 0 or a negative error.
+ */
+int ipmesh_nl_peer_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct in6_addr endpoint;
+	struct ipmesh_peer *peer;
+	struct ipmesh_dev *ipm;
+	int err;
+
+	err = get_endpoint(info, &endpoint);
+	if (err)
+		return err;
+	ipm = find_device(info);
+	if (IS_ERR(ipm))
+		return PTR_ERR(ipm);
+	err = lock_device(ipm, info);
+	if (err)
+		goto put_device;
+
+	peer = ipmesh_peer_find(ipm, &endpoint);
+	if (peer) {
+		ipmesh_message_notify(ipm, peer, IPMESH_CMD_PEER_DEL_NTF,
+				      IPMESH_CAUSE_REQUEST);
+		ipmesh_peer_del(ipm, peer);
+		ipm->seq++;
+	} else {
+		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[IPMESH_A_PEER_ENDPOINT],
+				    "The device has no peer with this endpoint");
+		err = -ENOENT;
+	}
+	mutex_unlock(&ipm->lock);
+	if (peer)
+		ipmesh_mtu_hint(ipm);
+
+put_device:
+	drop_device(ipm);
+	return err;
+}
+
+static struct ipmesh_peer *get_peer(struct ipmesh_dev *ipm, struct genl_info *info,
+				    const struct in6_addr *endpoint)
+{
+	struct nlattr *attr = info->attrs[IPMESH_A_PEER_ADDRESS];
+	struct ipmesh_peer *peer;
+
+	if (!attr) {
+		peer = ipmesh_peer_find(ipm, endpoint);
+		if (!peer)
+			NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[IPMESH_A_PEER_ENDPOINT],
+					    "The device has no peer with this endpoint");
+		return peer;
+	}
+	/* the peer cannot go while the lock is held */
+	rcu_read_lock();
+	peer = ipmesh_prefix_find4(&ipm->prefixes, nla_get_in_addr(attr));
+	rcu_read_unlock();
+	if (!peer)
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "No pod CIDR holds this address");
+	return peer;
+}
+
+/**
+ * ipmesh_nl_peer_get_doit - IPMESH_CMD_PEER_GET for one peer
+ * @skb: the request
+ * @info: the request, parsed
+ *
+ * Return: 0 or a negative error.
+ */
+int ipmesh_nl_peer_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *attr = info->attrs[IPMESH_A_PEER_ADDRESS];
+	struct in6_addr endpoint;
+	struct ipmesh_peer *peer;
+	struct ipmesh_dev *ipm;
+	struct sk_buff *msg;
+	int err = 0;
+
+	if (!attr) {
+		err = get_endpoint(info, &endpoint);
+	} else if (info->attrs[IPMESH_A_PEER_ENDPOINT]) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "A peer is asked for by its endpoint or by an inner address");
+		err = -EINVAL;
+	} else if (nla_len(attr) != sizeof(__be32)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "The address must have 4 bytes");
+		err = -EINVAL;
+	}
+	if (err)
+		return err;
+
+	ipm = find_device(info);
+	if (IS_ERR(ipm))
+		return PTR_ERR(ipm);
+	err = lock_device(ipm, info);
+	if (err)
+		goto put_device;
+
+	peer = get_peer(ipm, info, &endpoint);
+	msg = peer ? ipmesh_message_make(ipm, peer, info->snd_portid, info->snd_seq,
+				  IPMESH_CMD_PEER_GET, -1) : NULL;
+	mutex_unlock(&ipm->lock);
+	if (!peer)
+		err = -ENOENT;
+	else if (!msg)
+		err = -ENOMEM;
+	else
+		err = genlmsg_reply(msg, info);
+
+put_device:
+	drop_device(ipm);
+	return err;
+}
+
+/* For a legacy family the generator leaves these two to us. */
+static const struct genl_multicast_group netlink_groups[] = {
+	[IPMESH_NLGRP_PEERS] = { .name = IPMESH_MCGRP_PEERS },
+};
+
+struct genl_family ipmesh_netlink_family __ro_after_init = {
+	.name		= IPMESH_FAMILY_NAME,
+	.version	= IPMESH_FAMILY_VERSION,
+	.netnsok	= true,
+	.parallel_ops	= true,
+	.module		= THIS_MODULE,
+	.ops		= ipmesh_nl_ops,
+	.n_ops		= ARRAY_SIZE(ipmesh_nl_ops),
+	.mcgrps		= netlink_groups,
+	.n_mcgrps	= ARRAY_SIZE(netlink_groups),
+};
+
+/**
+ * ipmesh_netlink_register - take requests
+ *
+ * Return: 0 or a negative error.
+ */
+int ipmesh_netlink_register(void)
+{
+	return genl_register_family(&ipmesh_netlink_family);
+}
+
+/**
+ * ipmesh_netlink_unregister - the reverse; no request is under way afterwards
+ */
+void ipmesh_netlink_unregister(void)
+{
+	genl_unregister_family(&ipmesh_netlink_family);
+}

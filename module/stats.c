@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Counters: what is summed over CPUs, and the names of causes. */
+
+#include <linux/ip.h>
+#include <linux/netdevice.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <net/ip.h>
+#include <net/netlink.h>
+
+#include "device.h"
+#include "peer.h"
+#include "stats.h"
+
+/* The names of the YAML spec, with underscores, as ethtool -S shows them. */
+static const struct {
+	const char *name;
+	bool rx;
+} causes[IPMESH_A_DROPS_MAX + 1] = {
+	[IPMESH_A_DROPS_TX_INVALID]	 = { "tx_invalid" },
+	[IPMESH_A_DROPS_NO_PEER]	 = { "no_peer" },
+	[IPMESH_A_DROPS_NO_ROUTE]	 = { "no_route" },
+	[IPMESH_A_DROPS_LOOP]		 = { "loop" },
+	[IPMESH_A_DROPS_TOO_BIG]	 = { "too_big" },
+	[IPMESH_A_DROPS_NO_MEMORY]	 = { "no_memory" },
+	[IPMESH_A_DROPS_TX_REFUSED]	 = { "tx_refused" },
+	[IPMESH_A_DROPS_UNKNOWN_PEER]	 = { "unknown_peer", true },
+	[IPMESH_A_DROPS_RX_INVALID]	 = { "rx_invalid", true },
+	[IPMESH_A_DROPS_MARTIAN]	 = { "martian", true },
+	[IPMESH_A_DROPS_SRC_NOT_ALLOWED] = { "src_not_allowed", true },
+	[IPMESH_A_DROPS_ECN]		 = { "ecn", true },
+	[IPMESH_A_DROPS_OUTER_DST]	 = { "outer_dst", true },
+	[IPMESH_A_DROPS_RX_QUEUE]	 = { "rx_queue", true },
+	[IPMESH_A_DROPS_POLICY]		 = { "policy", true },
+};
+
+/**
+ * ipmesh_stats_name - name of a cause
+ * @cause: IPMESH_A_DROPS_*
+ *
+ * Return: the name.
+ */
+const char *ipmesh_stats_name(unsigned int cause)
+{
+	return causes[cause].name;
+}
+
+/**
+ * ipmesh_stats_drop - count a dropped packet
+ * @ipm: the device
+ * @peer: the peer that has a part in it, or NULL
+ * @cause: IPMESH_A_DROPS_*
+ *
+ * Context: BH off, RCU when @peer is given.
+ */
+void ipmesh_stats_drop(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
+		       unsigned int cause)
+{
+	struct ipmesh_drops *drops = this_cpu_ptr(ipm->drops);
+
+	u64_stats_update_begin(&drops->syncp);
+	u64_stats_inc(&drops->n[cause]);
+	u64_stats_update_end(&drops->syncp);
+	if (peer)
+		atomic_long_inc(&peer->drops[cause]);
+}
+
+/**
+ * ipmesh_stats_drops - a device's dropped packets
+ * @ipm: the device
+ * @sums: IPMESH_A_DROPS_MAX + 1 sums, by cause
+ */
+void ipmesh_stats_drops(const struct ipmesh_dev *ipm, u64 *sums)
+{
+	unsigned int i;
+	int cpu;
+
+	memset(sums, 0, (IPMESH_A_DROPS_MAX + 1) * sizeof(*sums));
+	for_each_possible_cpu(cpu) {
+		const struct ipmesh_drops *drops = per_cpu_ptr(ipm->drops, cpu);
+		u64 n[IPMESH_A_DROPS_MAX + 1];
+		unsigned int start;
+
+		do {
+			start = u64_stats_fetch_begin(&drops->syncp);
+			for (i = IPMESH_STATS_FIRST; i <= IPMESH_A_DROPS_MAX; i++)
+				n[i] = u64_stats_read(&drops->n[i]);
+		} while (u64_stats_fetch_retry(&drops->syncp, start));
+		for (i = IPMESH_STATS_FIRST; i <= IPMESH_A_DROPS_MAX; i++)
+			sums[i] += n[i];
+	}
+}
+
+/**
+ * ipmesh_stats_peer - a peer's counters
+ * @peer: the peer
+ * @sums: the result
+ */
+void ipmesh_stats_peer(const struct ipmesh_peer *peer,
+		       struct ipmesh_peer_sums *sums)
+{
+	u32 now = ipmesh_stats_now();
+	u32 age = U32_MAX;
+	int cpu;
+
+	memset(sums, 0, sizeof(*sums));
+	for_each_possible_cpu(cpu) {
+		const struct ipmesh_peer_cpu *pc = per_cpu_ptr(peer->cpu, cpu);
+		u64 rx_packets, rx_bytes, tx_packets, tx_bytes;
+		unsigned int start;
+		u32 last_rx;
+
+		do {
+			start = u64_stats_fetch_begin(&pc->syncp);
+			rx_packets = u64_stats_read(&pc->rx_packets);
+			rx_bytes = u64_stats_read(&pc->rx_bytes);
+			tx_packets = u64_stats_read(&pc->tx_packets);
+			tx_bytes = u64_stats_read(&pc->tx_bytes);
+			last_rx = READ_ONCE(pc->last_rx);
+		} while (u64_stats_fetch_retry(&pc->syncp, start));
+
+		sums->rx_packets += rx_packets;
+		sums->rx_bytes += rx_bytes;
+		sums->tx_packets += tx_packets;
+		sums->tx_bytes += tx_bytes;
+		if (!last_rx)
+			continue;
+		sums->heard = true;
+		/* a packet may have come since @now was taken */
+		age = min(age, (s32)(now - last_rx) > 0 ? now - last_rx : 0);
+	}
+	if (sums->heard)
+		sums->last_rx_ms = jiffies64_to_msecs((u64)age << IPMESH_STATS_TICK_SHIFT);
+}
+
+/**
+ * ipmesh_stats_link - add the drops to a device's link statistics
+ * @ipm: the device
+ * @link: already holds packets and bytes
+ */
+void ipmesh_stats_link(const struct ipmesh_dev *ipm,
+		       struct rtnl_link_stats64 *link)
+{
+	u64 sums[IPMESH_A_DROPS_MAX + 1];
+	unsigned int i;
+
+	ipmesh_stats_drops(ipm, sums);
+	for (i = IPMESH_STATS_FIRST; i <= IPMESH_A_DROPS_MAX; i++) {
+		/* the core counts a full receive queue itself */
+		if (i == IPMESH_A_DROPS_RX_QUEUE)
+			continue;
+		if (causes[i].rx)
+			link->rx_dropped += sums[i];
+		else
+			link->tx_dropped += sums[i];
+	}
+}
+
+/**
+ * ipmesh_stats_fill_drops - report dropped packets
+ * @skb: message under construction, inside the nest
+ * @sums: IPMESH_A_DROPS_MAX + 1 sums, by cause
+ *
+ * Return: 0, or -EMSGSIZE.
+ */
+int ipmesh_stats_fill_drops(struct sk_buff *skb, const u64 *sums)
+{
+	unsigned int i;
+
+	for (i = IPMESH_STATS_FIRST; i <= IPMESH_A_DROPS_MAX; i++)
+		if (nla_put_u64_64bit(skb, i, sums[i], IPMESH_A_DROPS_PAD))
+			return -EMSGSIZE;
+	return 0;
+}
+
+/**
+ * ipmesh_stats_gso - packets and bytes that a GSO skb stands for
+ * @skb: the skb, at its network header
+ * @bytes: holds the skb's length; the headers of further segments are added
+ *
+ * What a pod sent as one buffer arrives as many packets, and is counted at
+ * both ends alike.
+ *
+ * Return: packets.
+ */
+unsigned int ipmesh_stats_gso(const struct sk_buff *skb, unsigned int *bytes)
+{
+	const struct skb_shared_info *shinfo = skb_shinfo(skb);
+	unsigned int hdr = ip_hdrlen(skb);
+	unsigned int segs = shinfo->gso_segs;
+
+	if (segs <= 1)
+		return 1;
+	/* the transport header's place is not yet known on the way in */
+	if (shinfo->gso_type & SKB_GSO_TCPV4) {
+		const struct tcphdr *th;
+		struct tcphdr buf;
+
+		th = skb_header_pointer(skb, hdr, sizeof(buf), &buf);
+		hdr += th ? __tcp_hdrlen(th) : 0;
+	} else {
+		hdr += sizeof(struct udphdr);
+	}
+	*bytes += (segs - 1) * hdr;
+	return segs;
+}
+
+/**
+ * ipmesh_stats_alloc - make a device's counters
+ * @ipm: the device
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ipmesh_stats_alloc(struct ipmesh_dev *ipm)
+{
+	ipm->drops = netdev_alloc_pcpu_stats(struct ipmesh_drops);
+	return ipm->drops ? 0 : -ENOMEM;
+}
+
+/**
+ * ipmesh_stats_free - the reverse
+ * @ipm: the device
+ */
+void ipmesh_stats_free(struct ipmesh_dev *ipm)
+{
+	free_percpu(ipm->drops);
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The network between nodes: which device an outer packet is for, and the way
+ * to an endpoint.
+ */
+
+#include <linux/hash.h>
+#include <linux/rculist.h>
+#include <net/dsfield.h>
+#include <net/flow.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+#include <net/route.h>
+
+#include <uapi/linux/ipmesh.h>
+
+#include "conf.h"
+#include "device.h"
+#include "mtu.h"
+#include "underlay.h"
+
+static unsigned int underlay_net_id __read_mostly;
+
+/**
+ * ipmesh_underlay_get - what ipmesh keeps for a namespace
+ * @net: the namespace
+ *
+ * Return: the state, which lives as long as @net.
+ */
+struct ipmesh_underlay *ipmesh_underlay_get(struct net *net)
+{
+	return net_generic(net, underlay_net_id);
+}
+
+static struct hlist_head *bucket(struct ipmesh_underlay *ul, __be32 local)
+{
+	return &ul->confs[hash_32((__force u32)local, IPMESH_UNDERLAY_BITS)];
+}
+
+/**
+ * ipmesh_underlay_add - receive for a conf
+ * @net: underlay namespace
+ * @conf: not yet in the table
+ *
+ * One local address may serve several devices as long as their lower devices
+ * differ. The device's own former conf does not count as another device.
+ *
+ * Context: process, RTNL.
+ * Return: 0, or -EEXIST.
+ */
+int ipmesh_underlay_add(struct net *net, struct ipmesh_conf *conf)
+{
+	struct ipmesh_underlay *ul = ipmesh_underlay_get(net);
+	struct hlist_head *head = bucket(ul, conf->local);
+	const struct ipmesh_conf *other;
+	int err = 0;
+
+	spin_lock(&ul->lock);
+	hlist_for_each_entry(other, head, node) {
+		if (other->local == conf->local && other->link == conf->link &&
+		    other->ipm != conf->ipm) {
+			err = -EEXIST;
+			goto unlock;
+		}
+	}
+	hlist_add_head_rcu(&conf->node, head);
+unlock:
+	spin_unlock(&ul->lock);
+	return err;
+}
+
+/**
+ * ipmesh_underlay_del - receive no longer for a conf
+ * @net: underlay namespace
+ * @conf: in the table or already out of it
+ *
+ * The caller lets a grace period pass before it frees @conf.
+ *
+ * Context: process, RTNL.
+ */
+void ipmesh_underlay_del(struct net *net, struct ipmesh_conf *conf)
+{
+	struct ipmesh_underlay *ul = ipmesh_underlay_get(net);
+
+	spin_lock(&ul->lock);
+	hlist_del_init_rcu(&conf->node);
+	spin_unlock(&ul->lock);
+}
+
+static struct ipmesh_conf *find_local(struct ipmesh_underlay *ul, __be32 local,
+				      int iif, int sdif)
+{
+	struct ipmesh_conf *unbound = NULL;
+	struct ipmesh_conf *conf;
+
+	hlist_for_each_entry_rcu(conf, bucket(ul, local), node) {
+		if (conf->local != local ||
+		    !(READ_ONCE(conf->ipm->dev->flags) & IFF_UP))
+			continue;
+		if (!conf->link)
+			unbound = unbound ?: conf;
+		else if (conf->link == iif || conf->link == sdif)
+			return conf;
+	}
+	return unbound;
+}
+
+/**
+ * ipmesh_underlay_find - the device that an outer packet is for
+ * @net: namespace in which the packet arrived
+ * @local: outer destination, network byte order
+ * @iif: index of the device it arrived on
+ * @sdif: index of that device when @iif is its VRF, else 0
+ *
+ * The exact local address goes before any, and with the same address the
+ * device that is bound to the lower device before one that is not. A device
+ * that is down receives nothing.
+ *
+ * Context: RCU.
+ * Return: the conf, valid until the end of the RCU section, or NULL.
+ */
+struct ipmesh_conf *ipmesh_underlay_find(struct net *net, __be32 local,
+					 int iif, int sdif)
+{
+	struct ipmesh_underlay *ul = ipmesh_underlay_get(net);
+	struct ipmesh_conf *conf;
+
+	conf = find_local(ul, local, iif, sdif);
+	if (!conf)
+		conf = find_local(ul, htonl(INADDR_ANY), iif, sdif);
+	return conf;
+}
+
+/**
+ * ipmesh_underlay_route - the way to an endpoint
+ * @ipm: the device
+ * @conf: its conf
+ * @endpoint: outer destination, network byte order
+ * @saddr: where the outer source goes, network byte order
+ *
+ * The inner packet has no part in the choice, so that the result holds for
+ * every packet to the endpoint.
+ *
+ * Context: RCU.
+ * Return: a referenced route; -ELOOP when it leads back into the device,
+ * another error pointer when there is none.
+ */
+struct rtable *ipmesh_underlay_route(const struct ipmesh_dev *ipm,
+				     const struct ipmesh_conf *conf,
+				     __be32 endpoint, __be32 *saddr)
+{
+	u8 tos = conf->dscp == IPMESH_DSCP_INHERIT ? 0 : conf->dscp << 2;
+	struct flowi4 fl4 = {};
+	struct rtable *rt;
+
+	flowi4_init_output(&fl4, conf->link, conf->fwmark, RT_TOS(tos),
+			   RT_SCOPE_UNIVERSE, IPPROTO_IPIP, 0, endpoint,
+			   conf->local, 0, 0, sock_net_uid(ipm->net, NULL));
+	rt = ip_route_output_key(ipm->net, &fl4);
+	if (IS_ERR(rt))
+		return rt;
+	if (rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
+		ip_rt_put(rt);
+		return ERR_PTR(-ENETUNREACH);
+	}
+	if (rt->dst.dev == ipm->dev) {
+		ip_rt_put(rt);
+		return ERR_PTR(-ELOOP);
+	}
+	*saddr = fl4.saddr;
+	return rt;
+}
+
+static int __net_init underlay_net_init(struct net *net)
+{
+	struct ipmesh_underlay *ul = ipmesh_underlay_get(net);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ul->confs); i++)
+		INIT_HLIST_HEAD(&ul->confs[i]);
+	spin_lock_init(&ul->lock);
+	ul->net = net;
+	ipmesh_mtu_init(ul);
+	return 0;
+}
+
+/* Devices that live in another namespace do not outlive their underlay. Those
+ * that live in this one are deleted by the core.
+ */
+static void __net_exit underlay_net_pre_exit(struct net *net)
+{
+	struct ipmesh_underlay *ul = ipmesh_underlay_get(net);
+	struct ipmesh_conf *conf;
+	struct hlist_node *tmp;
+	LIST_HEAD(gone);
+	unsigned int i;
+
+	rtnl_lock();
+	for (i = 0; i < ARRAY_SIZE(ul->confs); i++)
+		hlist_for_each_entry_safe(conf, tmp, &ul->confs[i], node)
+			if (!net_eq(dev_net(conf->ipm->dev), net))
+				unregister_netdevice_queue(conf->ipm->dev, &gone);
+	unregister_netdevice_many(&gone);
+	rtnl_unlock();
+}
+
+static void __net_exit underlay_net_exit(struct net *net)
+{
+	ipmesh_mtu_exit(ipmesh_underlay_get(net));
+}
+
+static struct pernet_operations underlay_net_ops = {
+	.init		= underlay_net_init,
+	.pre_exit	= underlay_net_pre_exit,
+	.exit		= underlay_net_exit,
+	.id		= &underlay_net_id,
+	.size		= sizeof(struct ipmesh_underlay),
+};
+
+/**
+ * ipmesh_underlay_register - take part in the life of network namespaces
+ *
+ * Return: 0 or a negative error.
+ */
+int ipmesh_underlay_register(void)
+{
+	return register_pernet_subsys(&underlay_net_ops);
+}
+
+/**
+ * ipmesh_underlay_unregister - the reverse
+ */
+void ipmesh_underlay_unregister(void)
+{
+	unregister_pernet_subsys(&underlay_net_ops);
+}

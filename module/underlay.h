@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _IPMESH_UNDERLAY_H
+#define _IPMESH_UNDERLAY_H
+
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct ipmesh_conf;
+struct ipmesh_dev;
+struct net;
+
+#define IPMESH_UNDERLAY_BITS	6
+
+/**
+ * struct ipmesh_underlay - what ipmesh keeps for an underlay netns
+ * @confs: confs of its devices by local address, the inner hash of which is
+ *	taken by hash_32(); written under @lock, read under RCU
+ * @lock: guards @confs; nests inside RTNL
+ * @mtu_work: follows the MTU of the underlay; see mtu.c
+ * @net: the namespace; constant
+ */
+struct ipmesh_underlay {
+	struct hlist_head confs[1 << IPMESH_UNDERLAY_BITS];
+	spinlock_t lock; /* confs, for writers */
+	struct delayed_work mtu_work;
+	struct net *net;
+};
+
+struct ipmesh_underlay *ipmesh_underlay_get(struct net *net);
+int ipmesh_underlay_add(struct net *net, struct ipmesh_conf *conf);
+void ipmesh_underlay_del(struct net *net, struct ipmesh_conf *conf);
+struct ipmesh_conf *ipmesh_underlay_find(struct net *net, __be32 local,
+					 int iif, int sdif);
+struct rtable *ipmesh_underlay_route(const struct ipmesh_dev *ipm,
+				     const struct ipmesh_conf *conf,
+				     __be32 endpoint, __be32 *saddr);
+
+int ipmesh_underlay_register(void);
+void ipmesh_underlay_unregister(void);
+
+#endif /* _IPMESH_UNDERLAY_H */
