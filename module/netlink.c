@@ -376,6 +376,7 @@ static const struct genl_multicast_group netlink_groups[] = {
 	[IPMESH_NLGRP_PEERS] = { .name = IPMESH_MCGRP_PEERS },
 };
 
+/* From resv_start_op on, the core refuses NLM_F_CREATE, EXCL and REPLACE. */
 struct genl_family ipmesh_netlink_family __ro_after_init = {
 	.name		= IPMESH_FAMILY_NAME,
 	.version	= IPMESH_FAMILY_VERSION,
@@ -386,6 +387,7 @@ struct genl_family ipmesh_netlink_family __ro_after_init = {
 	.n_ops		= ARRAY_SIZE(ipmesh_nl_ops),
 	.mcgrps		= netlink_groups,
 	.n_mcgrps	= ARRAY_SIZE(netlink_groups),
+	IPMESH_COMPAT_RESV_START_OP(IPMESH_CMD_MAX + 1)
 };
 
 /**

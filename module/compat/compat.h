@@ -92,6 +92,13 @@ static inline struct nlattr **ipmesh_compat_dump_attrs(struct netlink_callback *
 #endif
 }
 
+/* genl_family.resv_start_op appeared in 6.1 */
+#ifdef IPMESH_HAVE_RESV_START_OP
+#define IPMESH_COMPAT_RESV_START_OP(op)	.resv_start_op = (op),
+#else
+#define IPMESH_COMPAT_RESV_START_OP(op)
+#endif
+
 /* Messages with arguments: the extack has room for them since 6.2 */
 #ifndef IPMESH_HAVE_EXTACK_BUF
 char *ipmesh_compat_extack_buf(void);
