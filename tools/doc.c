@@ -18,23 +18,10 @@
 /* More than any cluster's list has; keeps a wrong file from eating the host. */
 #define DOC_BYTES_MAX ((size_t)512 << 20)
 
-void *doc_grow(void *array, size_t n, size_t *room, size_t size)
-{
-	if (n < *room)
-		return array;
-	*room = *room ? *room * 2 : 4;
-	array = realloc(array, *room * size);
-	if (!array)
-		abort();
-	return array;
-}
-
 struct doc_node *doc_node_new(enum doc_kind kind, const char *file, int line)
 {
 	struct doc_node *n = calloc(1, sizeof(*n));
 
-	if (!n)
-		abort();
 	n->kind = kind;
 	n->file = file;
 	n->line = line;
@@ -59,7 +46,7 @@ void doc_node_add(struct doc_node *parent, struct doc_node *child)
 {
 	child->parent = parent;
 	child->index = parent->n;
-	parent->child = doc_grow(parent->child, parent->n, &parent->room,
+	parent->child = xgrow(parent->child, parent->n, &parent->room,
 				 sizeof(*parent->child));
 	parent->child[parent->n++] = child;
 }
@@ -80,9 +67,7 @@ int doc_node_no_doubles(const struct doc_node *map)
 
 	if (map->n < 2)
 		return 0;
-	v = malloc(map->n * sizeof(*v));
-	if (!v)
-		abort();
+	v = xmalloc(map->n * sizeof(*v));
 	memcpy(v, map->child, map->n * sizeof(*v));
 	qsort(v, map->n, sizeof(*v), by_key);
 	for (i = 1; i < map->n && !ret; i++)
@@ -99,7 +84,7 @@ void doc_set_add(struct doc_set *set, struct doc_node *doc)
 		doc_node_free(doc);
 		return;
 	}
-	set->doc = doc_grow(set->doc, set->n, &set->room, sizeof(*set->doc));
+	set->doc = xgrow(set->doc, set->n, &set->room, sizeof(*set->doc));
 	set->doc[set->n++] = doc;
 }
 
@@ -109,10 +94,8 @@ int doc_parse(struct doc_set *set, const char *name, const char *buf, size_t len
 	char *file;
 	int ret;
 
-	file = strdup(name);
-	if (!file)
-		abort();
-	set->name = doc_grow(set->name, set->n_names, &set->room_names,
+	file = xstrdup(name);
+	set->name = xgrow(set->name, set->n_names, &set->room_names,
 			     sizeof(*set->name));
 	set->name[set->n_names++] = file;
 
@@ -123,7 +106,7 @@ int doc_parse(struct doc_set *set, const char *name, const char *buf, size_t len
 	else
 		ret = doc_parse_yaml(set, file, buf, len);
 	if (!ret && set->n == before) {
-		err("%s: holds no document: is the file empty or truncated?", file);
+		err_refused("%s: holds no document: is the file empty or truncated?", file);
 		ret = -1;
 	}
 	return ret;
@@ -138,20 +121,18 @@ static int load_stream(struct doc_set *set, FILE *f, const char *name)
 	do {
 		if (room - len < 4096) {
 			room = room ? room * 2 : 65536;
-			buf = realloc(buf, room);
-			if (!buf)
-				abort();
+			buf = xrealloc(buf, room);
 		}
 		got = fread(buf + len, 1, room - len, f);
 		len += got;
 	} while (got && len <= DOC_BYTES_MAX);
 
 	if (ferror(f)) {
-		err("%s: cannot be read: %s", name, strerror(errno));
+		err_refused("%s: cannot be read: %s", name, strerror(errno));
 		ret = -1;
 	} else if (len > DOC_BYTES_MAX) {
-		err("%s: larger than %zu MiB: not a list of nodes", name,
-		    DOC_BYTES_MAX >> 20);
+		err_refused("%s: larger than %zu MiB: not a list of nodes", name,
+			    DOC_BYTES_MAX >> 20);
 		ret = -1;
 	} else {
 		ret = doc_parse(set, name, buf, len);
@@ -182,19 +163,18 @@ static int load_dir(struct doc_set *set, const char *path)
 
 	n = scandir(path, &list, filter, alphasort);
 	if (n < 0) {
-		err("%s: cannot be read: %s", path, strerror(errno));
+		err_refused("%s: cannot be read: %s", path, strerror(errno));
 		return -1;
 	}
 	if (!n) {
-		err("%s: no *.yaml, *.yml or *.json file in this directory", path);
+		err_refused("%s: no *.yaml, *.yml or *.json file in this directory", path);
 		ret = -1;
 	}
 	for (i = 0; i < n; i++) {
 		if (!ret) {
-			if (asprintf(&name, "%s%s%s", path,
-				     path[strlen(path) - 1] == '/' ? "" : "/",
-				     list[i]->d_name) < 0)
-				abort();
+			name = xasprintf("%s%s%s", path,
+					 path[strlen(path) - 1] == '/' ? "" : "/",
+					 list[i]->d_name);
 			ret = doc_load(set, name);
 			free(name);
 		}
@@ -214,8 +194,8 @@ int doc_load(struct doc_set *set, const char *path)
 		return load_stream(set, stdin, "<stdin>");
 	f = *path ? fopen(path, "re") : NULL;
 	if (!f || fstat(fileno(f), &st)) {
-		err("%s: cannot be read: %s", *path ? path : "\"\"",
-		    strerror(*path ? errno : ENOENT));
+		err_refused("%s: cannot be read: %s", *path ? path : "\"\"",
+			    strerror(*path ? errno : ENOENT));
 		if (f)
 			fclose(f);
 		return -1;
@@ -265,16 +245,6 @@ const struct doc_node *doc_path(const struct doc_node *map, ...)
 	return map;
 }
 
-/* Control characters of a hostile file must not reach the terminal. */
-static void put_clean(FILE *f, const char *s)
-{
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			fprintf(f, "\\x%02x", (unsigned char)*s);
-		else
-			fputc(*s, f);
-}
-
 static void put_path(FILE *f, const struct doc_node *n)
 {
 	const struct doc_node *p = n->parent;
@@ -288,19 +258,19 @@ static void put_path(FILE *f, const struct doc_node *n)
 		/* "projectcalico.org/IPv4Address" is one key, not a path. */
 		if (strpbrk(n->key, "./ []\"")) {
 			fprintf(f, "[\"");
-			put_clean(f, n->key);
+			fputs(err_safe(n->key), f);
 			fprintf(f, "\"]");
 		} else {
 			if (p->parent)
 				fputc('.', f);
-			put_clean(f, n->key);
+			fputs(err_safe(n->key), f);
 		}
 	}
 }
 
 static void put_where(FILE *f, const struct doc_node *at)
 {
-	put_clean(f, at->file);
+	fputs(at->file, f);
 	if (at->line)
 		fprintf(f, ":%d", at->line);
 	if (at->parent) {
@@ -319,7 +289,7 @@ const char *doc_where(const struct doc_node *at)
 
 	f = open_memstream(&buf, &len);
 	if (!f)
-		abort();
+		return at->file;
 	put_where(f, at);
 	fclose(f);
 	turn = (turn + 1) % 4;
@@ -330,23 +300,15 @@ const char *doc_where(const struct doc_node *at)
 
 int doc_fail(const struct doc_node *at, const char *fmt, ...)
 {
-	char *buf = NULL, *clean = NULL;
-	size_t len;
+	char *text = NULL;
 	va_list ap;
-	FILE *f;
 
 	va_start(ap, fmt);
-	if (vasprintf(&buf, fmt, ap) < 0)
-		abort();
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
 	va_end(ap);
-	f = open_memstream(&clean, &len);
-	if (!f)
-		abort();
-	put_clean(f, buf);
-	fclose(f);
-	err("%s: %s", doc_where(at), clean);
-	free(buf);
-	free(clean);
+	err_refused("%s: %s", doc_where(at), text ? text : "out of memory");
+	free(text);
 	return -1;
 }
 
@@ -404,7 +366,8 @@ int doc_bool(const struct doc_node *map, const char *key, bool *out)
 	else if (n->plain && !strcmp(n->text, "false"))
 		*out = false;
 	else
-		return doc_fail(n, "\"%s\" is not true or false", n->text);
+		return doc_fail(n, "\"%s\" is not true or false",
+				err_safe(n->text));
 	return 1;
 }
 
@@ -422,7 +385,7 @@ int doc_uint(const struct doc_node *map, const char *key, uint64_t min,
 	if (n->text[0] < '0' || n->text[0] > '9' || *end || errno ||
 	    *out < min || *out > max)
 		return doc_fail(n, "\"%s\" is not a number from %llu to %llu",
-				n->text, (unsigned long long)min,
+				err_safe(n->text), (unsigned long long)min,
 				(unsigned long long)max);
 	return 1;
 }

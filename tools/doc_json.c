@@ -19,7 +19,7 @@ static struct doc_node *convert(const json_t *j, const char *file,
 	size_t i;
 
 	if (depth > DOC_DEPTH_MAX) {
-		err("%s: nested deeper than %d", file, DOC_DEPTH_MAX);
+		err_refused("%s: nested deeper than %d", file, DOC_DEPTH_MAX);
 		return NULL;
 	}
 	switch (json_typeof(j)) {
@@ -29,9 +29,7 @@ static struct doc_node *convert(const json_t *j, const char *file,
 			c = convert(v, file, depth + 1);
 			if (!c)
 				goto fail;
-			c->key = strdup(key);
-			if (!c->key)
-				abort();
+			c->key = xstrdup(key);
 			doc_node_add(n, c);
 		}
 		return n;
@@ -50,11 +48,11 @@ static struct doc_node *convert(const json_t *j, const char *file,
 		n = doc_node_new(DOC_SCALAR, file, 0);
 		n->plain = !json_is_string(j);
 		if (json_is_string(j))
-			n->text = strdup(json_string_value(j));
+			n->text = xstrdup(json_string_value(j));
 		else
 			n->text = json_dumps(j, JSON_ENCODE_ANY);
 		if (!n->text)
-			abort();
+			n->text = xstrdup("?");
 		return n;
 	}
 fail:
@@ -78,9 +76,9 @@ int doc_parse_json(struct doc_set *set, const char *file, const char *buf, size_
 		j = json_loadb(buf + at, len - at,
 			       JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, &e);
 		if (!j) {
-			err("%s:%zu: %s%s", file, line + (size_t)e.line, e.text,
-			    json_error_code(&e) == json_error_premature_end_of_input ?
-			    ": the file is truncated" : "");
+			err_refused("%s:%zu: %s%s", file, line + (size_t)e.line, e.text,
+				    json_error_code(&e) == json_error_premature_end_of_input ?
+				    ": the file is truncated" : "");
 			return -1;
 		}
 		doc = convert(j, file, 0);

@@ -8,7 +8,6 @@
 /* Deeper than any document that a person or kubectl writes. */
 #define DOC_DEPTH_MAX 64
 
-void *doc_grow(void *array, size_t n, size_t *room, size_t size);
 struct doc_node *doc_node_new(enum doc_kind kind, const char *file, int line);
 void doc_node_free(struct doc_node *n);
 void doc_node_add(struct doc_node *parent, struct doc_node *child);

@@ -25,14 +25,14 @@ static int syntax(struct reader *r)
 	int line = (int)p->problem_mark.line + 1;
 
 	if (p->error == YAML_READER_ERROR)
-		err("%s: %s at byte %zu", r->file, p->problem, p->problem_offset);
+		err_refused("%s: %s at byte %zu", r->file, p->problem, p->problem_offset);
 	else if (p->context)
-		err("%s:%d: %s %s (begun in line %zu): is the file truncated?",
-		    r->file, line, p->problem ? p->problem : "not YAML",
-		    p->context, p->context_mark.line + 1);
+		err_refused("%s:%d: %s %s (begun in line %zu): is the file truncated?",
+			    r->file, line, p->problem ? p->problem : "not YAML",
+			    p->context, p->context_mark.line + 1);
 	else
-		err("%s:%d: %s: is the file truncated?", r->file, line,
-		    p->problem ? p->problem : "not YAML");
+		err_refused("%s:%d: %s: is the file truncated?", r->file, line,
+			    p->problem ? p->problem : "not YAML");
 	return -1;
 }
 
@@ -67,12 +67,10 @@ static int scalar(struct reader *r, const yaml_event_t *ev)
 	char *text;
 
 	if (strlen(s) != ev->data.scalar.length) {
-		err("%s:%d: a NUL byte in a text", r->file, line);
+		err_refused("%s:%d: a NUL byte in a text", r->file, line);
 		return -1;
 	}
-	text = strdup(s);
-	if (!text)
-		abort();
+	text = xstrdup(s);
 	if (r->at && r->at->kind == DOC_MAP && !r->key) {
 		r->key = text;
 		r->key_line = line;
@@ -89,11 +87,11 @@ static int open_node(struct reader *r, enum doc_kind kind, int line)
 	struct doc_node *n;
 
 	if (r->at && r->at->kind == DOC_MAP && !r->key) {
-		err("%s:%d: a list or map as the name of a field", r->file, line);
+		err_refused("%s:%d: a list or map as the name of a field", r->file, line);
 		return -1;
 	}
 	if (++r->depth > DOC_DEPTH_MAX) {
-		err("%s:%d: nested deeper than %d", r->file, line, DOC_DEPTH_MAX);
+		err_refused("%s:%d: nested deeper than %d", r->file, line, DOC_DEPTH_MAX);
 		return -1;
 	}
 	/* "spec:" is a better place to point at than the line after it. */
@@ -129,8 +127,8 @@ static int one(struct reader *r, const yaml_event_t *ev)
 	case YAML_SEQUENCE_END_EVENT:
 		return close_node(r);
 	case YAML_ALIAS_EVENT:
-		err("%s:%d: \"*%s\": aliases are not read: write the value out",
-		    r->file, line, ev->data.alias.anchor);
+		err_refused("%s:%d: \"*%s\": aliases are not read: write the value out",
+			    r->file, line, ev->data.alias.anchor);
 		return -1;
 	case YAML_DOCUMENT_END_EVENT:
 		if (r->doc)
@@ -150,7 +148,7 @@ int doc_parse_yaml(struct doc_set *set, const char *file, const char *buf, size_
 	int ret;
 
 	if (!yaml_parser_initialize(&r.parser))
-		abort();
+		return -!!err_refused("%s: libyaml does not start", file);
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)buf, len);
 	do {
 		if (!yaml_parser_parse(&r.parser, &ev)) {
