@@ -12,11 +12,6 @@
 #include "peer.h"
 #include "underlay.h"
 
-/* A change of the underlay's routes reaches every peer's cached route at
- * about the same time; one pass answers for all of them.
- */
-#define MTU_HINT_DELAY	(HZ / 10)
-
 /* The largest packet that a route takes, as its owner set it up: a path MTU
  * that was learned belongs to one endpoint and not to the device.
  */
@@ -118,15 +113,47 @@ bool ipmesh_mtu_differs(const struct ipmesh_dev *ipm, const struct rtable *rt)
 }
 
 /**
+ * ipmesh_mtu_narrows - whether a new peer changes the MTU
+ * @ipm: the device
+ * @endpoint: the peer, network byte order
+ *
+ * The first peer decides alone, a further one when its way is narrower.
+ *
+ * Context: process.
+ * Return: true when ipmesh_mtu_update() is due.
+ */
+bool ipmesh_mtu_narrows(const struct ipmesh_dev *ipm, __be32 endpoint)
+{
+	struct rtable *rt;
+	unsigned int mtu;
+	__be32 saddr;
+
+	if (!READ_ONCE(ipm->mtu_auto))
+		return false;
+	rcu_read_lock();
+	rt = ipmesh_underlay_route(ipm, rcu_dereference(ipm->conf), endpoint, &saddr);
+	rcu_read_unlock();
+	if (IS_ERR(rt))
+		return false;
+	mtu = inner_mtu(route_mtu(rt));
+	ip_rt_put(rt);
+	return mtu < READ_ONCE(ipm->dev->mtu) ||
+	       (mtu > READ_ONCE(ipm->dev->mtu) && READ_ONCE(ipm->peer_count) == 1);
+}
+
+/**
  * ipmesh_mtu_hint - have the MTU looked at soon
  * @ipm: the device
+ * @delay: when, in jiffies
+ *
+ * A change of the underlay's routes reaches every peer's cached route at about
+ * the same time; one pass answers for all hints until it begins.
  *
  * Context: any.
  */
-void ipmesh_mtu_hint(const struct ipmesh_dev *ipm)
+void ipmesh_mtu_hint(const struct ipmesh_dev *ipm, unsigned long delay)
 {
-	schedule_delayed_work(&ipmesh_underlay_get(ipm->net)->mtu_work,
-			      MTU_HINT_DELAY);
+	schedule_delayed_work(&ipmesh_underlay_get(ipm->net)->mtu_work, delay);
 }
 
 /**

@@ -15,7 +15,8 @@ struct rtable;
 
 void ipmesh_mtu_update(struct ipmesh_dev *ipm);
 bool ipmesh_mtu_differs(const struct ipmesh_dev *ipm, const struct rtable *rt);
-void ipmesh_mtu_hint(const struct ipmesh_dev *ipm);
+bool ipmesh_mtu_narrows(const struct ipmesh_dev *ipm, __be32 endpoint);
+void ipmesh_mtu_hint(const struct ipmesh_dev *ipm, unsigned long delay);
 int ipmesh_mtu_change(struct ipmesh_dev *ipm, int mtu);
 
 void ipmesh_mtu_init(struct ipmesh_underlay *ul);

@@ -170,11 +170,12 @@ static int get_change(struct genl_info *info, struct ipmesh_change *change)
 }
 
 /* The MTU of a device whose packets go more than one way is that of the
- * narrowest; it is right before the request is acknowledged.
+ * narrowest; it is right before the request is acknowledged. Only a peer that
+ * changes it is worth RTNL and a look at all the others.
  */
-static void update_mtu(struct ipmesh_dev *ipm)
+static void update_mtu(struct ipmesh_dev *ipm, const struct in6_addr *endpoint)
 {
-	if (!READ_ONCE(ipm->mtu_auto))
+	if (!ipmesh_mtu_narrows(ipm, endpoint->s6_addr32[3]))
 		return;
 	rtnl_lock();
 	if (ipm->dev->reg_state == NETREG_REGISTERED)
@@ -205,7 +206,7 @@ static int do_change(struct genl_info *info, struct ipmesh_change *change)
 	created = ipm->peer_count != count;
 	mutex_unlock(&ipm->lock);
 	if (created)
-		update_mtu(ipm);
+		update_mtu(ipm, &change->endpoint);
 
 put_device:
 	drop_device(ipm);
@@ -290,7 +291,7 @@ int ipmesh_nl_peer_del_doit(struct sk_buff *skb, struct genl_info *info)
 	}
 	mutex_unlock(&ipm->lock);
 	if (peer)
-		ipmesh_mtu_hint(ipm);
+		ipmesh_mtu_hint(ipm, HZ);
 
 put_device:
 	drop_device(ipm);

@@ -99,7 +99,7 @@ static struct rtable *look_up(struct send *send)
 
 	rt = ipmesh_underlay_route(send->ipm, send->conf, send->endpoint, &send->saddr);
 	if (!IS_ERR(rt) && ipmesh_mtu_differs(send->ipm, rt))
-		ipmesh_mtu_hint(send->ipm);
+		ipmesh_mtu_hint(send->ipm, HZ / 10);
 	return rt;
 }
 
