@@ -351,7 +351,11 @@ int doc_string(const struct doc_node *map, const char *key, const struct doc_nod
 	int ret = want_kind(map, key, DOC_SCALAR, "a single value", out);
 
 	/* An empty text stands for an absent one in what kubectl prints. */
-	return ret == 1 && !*(*out)->text ? 0 : ret;
+	if (ret == 1 && !*(*out)->text) {
+		*out = NULL;
+		return 0;
+	}
+	return ret;
 }
 
 int doc_bool(const struct doc_node *map, const char *key, bool *out)

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef IPMESH_CLUSTER_H
+#define IPMESH_CLUSTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "addr.h"
+#include "doc.h"
+#include "linkattr.h"
+
+/*
+ * What the documents say, whatever form they have: every reader fills this,
+ * and want.c computes from it.  Each fact keeps the place that said it; the
+ * documents must therefore outlive the cluster.
+ */
+
+/*
+ * A node may have several underlay addresses in several documents: the one
+ * that says most about the overlay wins, and only two of one rank can
+ * contradict each other.
+ */
+enum fact_rank {
+	FACT_NONE,
+	FACT_NODE_IP,		/* InternalIP: any address of the host */
+	FACT_FLANNEL,		/* what flannel chose */
+	FACT_CALICO,		/* what Calico chose */
+};
+
+struct fact_addr {
+	enum fact_rank rank;
+	struct prefix p;	/* with host bits */
+	bool has_len;		/* the document gave the prefix length */
+	const struct doc_node *at;
+};
+
+struct fact_cidr {
+	struct prefix p;
+	const struct doc_node *at;
+};
+
+#define FAMILIES 2		/* [0] IPv4, [1] IPv6 */
+
+struct cluster_node {
+	const char *name;
+	const struct doc_node *at;	/* the name's place, the first one */
+	struct fact_addr underlay[FAMILIES];
+	struct fact_addr tunnel[FAMILIES];
+	struct fact_cidr *cidrs;
+	size_t n_cidrs, cap_cidrs;
+	const struct doc_node *cidrs_at[FAMILIES];
+};
+
+enum pool_mode { POOL_NEVER, POOL_CROSS_SUBNET, POOL_ALWAYS };
+
+struct cluster_pool {
+	const char *name;
+	struct prefix cidr;
+	enum pool_mode mode;
+	bool vxlan;		/* carried by something else */
+	bool nat_outgoing;
+	bool disabled;		/* gives no new addresses; what has one goes on */
+	const struct doc_node *at;
+};
+
+enum peer_via { VIA_TUNNEL, VIA_UNDERLAY, VIA_NONE };
+
+struct device_peer {
+	struct addr endpoint;
+	const char *name;
+	enum peer_via via;
+	struct fact_cidr *cidrs;
+	size_t n_cidrs, cap_cidrs;
+	const struct doc_node *at;
+};
+
+/* A document of our own kind. */
+struct cluster_device {
+	const char *name;
+	const struct doc_node *at;
+	struct linkattrs attrs;
+	uint32_t mtu;		/* 0: auto */
+	struct fact_cidr *addresses, *blackholes, *pools, *nat;
+	size_t n_addresses, n_blackholes, n_pools, n_nat;
+	struct device_peer *peers;
+	size_t n_peers, cap_peers;
+};
+
+struct cluster {
+	struct cluster_node **nodes;
+	size_t n_nodes, cap_nodes;
+	size_t *hash, hash_size;	/* index + 1 into nodes, by name */
+	struct cluster_pool *pools;
+	size_t n_pools, cap_pools;
+	struct cluster_device *devices;
+	size_t n_devices, cap_devices;
+};
+
+/* All documents; 0, or -1 after saying what is wrong. */
+int cluster_read(struct cluster *c, const struct doc_set *docs);
+void cluster_free(struct cluster *c);
+
+static inline int family_index(const struct addr *a)
+{
+	return a->family == AF_INET6;
+}
+
+/* For the readers.  Those that return int give -1 after saying why. */
+struct cluster_node *cluster_node(struct cluster *c, const struct doc_node *name);
+struct cluster_node *cluster_find(const struct cluster *c, const char *name);
+int cluster_underlay(struct cluster_node *node, enum fact_rank rank,
+		     const struct doc_node *at);
+int cluster_tunnel(struct cluster_node *node, const struct doc_node *at);
+/* AT is a list of prefixes, or a single one. */
+int cluster_cidrs(struct cluster_node *node, const struct doc_node *at);
+int cluster_pool(struct cluster *c, const struct cluster_pool *pool);
+/* The required .metadata.name. */
+const struct doc_node *cluster_name(const struct doc_node *doc);
+
+/* One reader per document family, called with a single document. */
+int read_own_device(struct cluster *c, const struct doc_node *doc);
+int read_calico_node(struct cluster *c, const struct doc_node *doc);
+int read_calico_pool(struct cluster *c, const struct doc_node *doc);
+int read_kube_node(struct cluster *c, const struct doc_node *doc);
+
+#endif

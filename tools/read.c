@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Finds the reader of each document by its apiVersion and kind. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster.h"
+#include "err.h"
+
+struct reader {
+	const char *api, *kind;
+	int (*read)(struct cluster *c, const struct doc_node *doc);
+};
+
+static int skip(struct cluster *c, const struct doc_node *doc)
+{
+	(void)c;
+	(void)doc;
+	return 0;
+}
+
+/* Calico's own store is Kubernetes' under the group crd.projectcalico.org. */
+#define CALICO	"projectcalico.org/v3"
+#define CRD	"crd.projectcalico.org/v1"
+
+static const struct reader readers[] = {
+	{ "ipmesh/v1",	"Device",	read_own_device },
+	{ CALICO,	"Node",		read_calico_node },
+	{ CRD,		"Node",		read_calico_node },
+	{ CALICO,	"IPPool",	read_calico_pool },
+	{ CRD,		"IPPool",	read_calico_pool },
+	{ "v1",		"Node",		read_kube_node },
+};
+
+/* What a "kubectl get" of several kinds may hold beside, to no effect. */
+static const struct reader beside[] = {
+	{ CALICO,	"BGPPeer",		skip },
+	{ CALICO,	"BGPConfiguration",	skip },
+	{ CALICO,	"FelixConfiguration",	skip },
+	{ CALICO,	"ClusterInformation",	skip },
+	{ CALICO,	"IPAMConfig",		skip },
+};
+
+static const struct reader *find(const char *api, const char *kind)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(readers) / sizeof(*readers); i++)
+		if (!strcmp(readers[i].api, api) && !strcmp(readers[i].kind, kind))
+			return &readers[i];
+	for (i = 0; i < sizeof(beside) / sizeof(*beside); i++)
+		if (!strcmp(beside[i].api, api) && !strcmp(beside[i].kind, kind))
+			return &beside[i];
+	return NULL;
+}
+
+#define TRUNCATED "is missing: no document of kubectl, calicoctl or ipmesh, or a truncated file"
+
+static int type_of(const struct doc_node *doc, const struct doc_node **api,
+		   const struct doc_node **kind)
+{
+	int ret;
+
+	if (doc->kind != DOC_MAP)
+		return doc_fail(doc, "no document: apiVersion, kind and so on are wanted");
+	ret = doc_string(doc, "apiVersion", api);
+	if (!ret)
+		return doc_fail(doc, "apiVersion " TRUNCATED);
+	if (ret > 0) {
+		ret = doc_string(doc, "kind", kind);
+		if (!ret)
+			return doc_fail(doc, "kind " TRUNCATED);
+	}
+	return ret < 0 ? -1 : 0;
+}
+
+static int read_one(struct cluster *c, const struct doc_node *doc,
+		    const char *api, const char *kind)
+{
+	const struct reader *r = find(api, kind);
+
+	if (!r)
+		return doc_fail(doc, "unknown kind %s of apiVersion %s: wanted are Device of ipmesh/v1, Node or IPPool of projectcalico.org/v3, Node of v1, or lists of these",
+				err_safe(kind), err_safe(api));
+	return r->read(c, doc);
+}
+
+/*
+ * A list is named by what it holds ("NodeList"), whose items may then leave
+ * apiVersion and kind out, or it is "List" of v1, with items of any kind.
+ */
+static int read_list(struct cluster *c, const struct doc_node *doc,
+		     const char *api, const char *kind, size_t kind_len)
+{
+	const struct doc_node *items, *item, *iapi, *ikind;
+	char item_kind[64];
+	size_t i;
+	int ret;
+
+	ret = doc_seq(doc, "items", &items);
+	if (ret < 0)
+		return -1;
+	if (!ret) {
+		/* "items: null" is how kubectl's library writes an empty one. */
+		for (i = 0; i < doc->n; i++)
+			if (!strcmp(doc->child[i]->key, "items"))
+				return 0;
+		return doc_fail(doc, "items " TRUNCATED);
+	}
+	snprintf(item_kind, sizeof(item_kind), "%.*s", (int)kind_len, kind);
+	for (i = 0; i < items->n; i++) {
+		item = items->child[i];
+		if (kind_len && item->kind == DOC_MAP &&
+		    !doc_get(item, "apiVersion") && !doc_get(item, "kind")) {
+			ret = read_one(c, item, api, item_kind);
+		} else {
+			ret = type_of(item, &iapi, &ikind);
+			if (!ret)
+				ret = read_one(c, item, iapi->text, ikind->text);
+		}
+		if (ret)
+			return -1;
+	}
+	return 0;
+}
+
+int cluster_read(struct cluster *c, const struct doc_set *docs)
+{
+	const struct doc_node *api, *kind;
+	size_t i, len;
+	int ret;
+
+	for (i = 0; i < docs->n; i++) {
+		if (type_of(docs->doc[i], &api, &kind))
+			return -1;
+		len = strlen(kind->text);
+		if (len >= 4 && len < 64 && !strcmp(kind->text + len - 4, "List")) {
+			len -= 4;
+			/* Say that the list is unknown, even when it is empty. */
+			if (len || strcmp(api->text, "v1")) {
+				char one[64];
+
+				snprintf(one, sizeof(one), "%.*s", (int)len,
+					 kind->text);
+				if (!find(api->text, one)) {
+					read_one(c, docs->doc[i], api->text,
+						 kind->text);
+					return -1;
+				}
+			}
+			ret = read_list(c, docs->doc[i], api->text, kind->text, len);
+		} else {
+			ret = read_one(c, docs->doc[i], api->text, kind->text);
+		}
+		if (ret)
+			return -1;
+	}
+	if (!c->n_nodes && !c->n_devices) {
+		err_refused("%s: the documents hold no node and no device%s",
+			    docs->n_names ? docs->name[0] : "-f",
+			    c->n_pools ? "; add those of \"calicoctl get node -o yaml\"" : "");
+		return -1;
+	}
+	return 0;
+}

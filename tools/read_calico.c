@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Calico's Node and IPPool, as "calicoctl get -o yaml|json" and, for the
+ * group crd.projectcalico.org, "kubectl get" print them.
+ */
+#include <string.h>
+
+#include "cluster.h"
+#include "err.h"
+
+/* .spec.addresses: what calico/node and the cloud know of the host. */
+static int addresses(struct cluster_node *node, const struct doc_node *spec)
+{
+	const struct doc_node *list, *a, *type;
+	enum fact_rank rank;
+	size_t i;
+	int ret;
+
+	ret = doc_seq(spec, "addresses", &list);
+	if (ret <= 0)
+		return ret;
+	for (i = 0; i < list->n; i++) {
+		ret = doc_string(list->child[i], "address", &a);
+		if (ret < 0)
+			return -1;
+		if (!ret)
+			return doc_fail(list->child[i], "address is missing: add it");
+		if (doc_string(list->child[i], "type", &type) < 0)
+			return -1;
+		if (type && !strcmp(type->text, "CalicoNodeIP"))
+			rank = FACT_FLANNEL;
+		else if (type && !strcmp(type->text, "InternalIP"))
+			rank = FACT_NODE_IP;
+		else
+			continue;
+		if (cluster_underlay(node, rank, a))
+			return -1;
+	}
+	return 0;
+}
+
+int read_calico_node(struct cluster *c, const struct doc_node *doc)
+{
+	static const char *const underlay[] = { "ipv4Address", "ipv6Address" };
+	const struct doc_node *spec, *status, *bgp, *n, *name;
+	struct cluster_node *node;
+	size_t i;
+
+	name = cluster_name(doc);
+	if (!name || doc_map(doc, "spec", &spec) < 0 ||
+	    doc_map(doc, "status", &status) < 0 ||
+	    doc_map(spec, "bgp", &bgp) < 0)
+		return -1;
+	node = cluster_node(c, name);
+	for (i = 0; i < 2; i++) {
+		if (doc_string(bgp, underlay[i], &n) < 0 ||
+		    (n && cluster_underlay(node, FACT_CALICO, n)))
+			return -1;
+	}
+	if (doc_string(bgp, "ipv4IPIPTunnelAddr", &n) < 0 ||
+	    (n && cluster_tunnel(node, n)))
+		return -1;
+	if (doc_seq(status, "podCIDRs", &n) < 0 || (n && cluster_cidrs(node, n)))
+		return -1;
+	return addresses(node, spec);
+}
+
+static int mode(const struct doc_node *spec, const char *field, int *out)
+{
+	static const char *const words[] = {
+		[POOL_NEVER] = "Never",
+		[POOL_CROSS_SUBNET] = "CrossSubnet",
+		[POOL_ALWAYS] = "Always",
+	};
+	const struct doc_node *n;
+	int ret, i;
+
+	*out = POOL_NEVER;	/* Calico's default */
+	ret = doc_string(spec, field, &n);
+	if (ret <= 0)
+		return ret;
+	for (i = 0; i <= POOL_ALWAYS; i++)
+		if (!strcmp(n->text, words[i])) {
+			*out = i;
+			return 1;
+		}
+	return doc_fail(n, "\"%s\" is not Always, CrossSubnet or Never",
+			err_safe(n->text));
+}
+
+int read_calico_pool(struct cluster *c, const struct doc_node *doc)
+{
+	const struct doc_node *spec, *cidr, *name;
+	struct cluster_pool pool = { 0 };
+	const char *wrong;
+	uint64_t block;
+	int ret, m;
+
+	name = cluster_name(doc);
+	if (!name)
+		return -1;
+	ret = doc_map(doc, "spec", &spec);
+	if (ret > 0)
+		ret = doc_string(spec, "cidr", &cidr);
+	if (ret < 0)
+		return -1;
+	if (!ret)
+		return doc_fail(doc, "spec.cidr is missing: add it, or is the file truncated?");
+	wrong = prefix_parse(&pool.cidr, cidr->text);
+	if (wrong)
+		return doc_fail(cidr, "%s", wrong);
+	pool.name = name->text;
+	pool.at = cidr;
+	if (mode(spec, "ipipMode", &m) < 0)
+		return -1;
+	pool.mode = (enum pool_mode)m;
+	if (mode(spec, "vxlanMode", &m) < 0 ||
+	    doc_bool(spec, "natOutgoing", &pool.nat_outgoing) < 0 ||
+	    doc_bool(spec, "disabled", &pool.disabled) < 0 ||
+	    doc_uint(spec, "blockSize", 0, addr_bits(&pool.cidr.addr), &block) < 0)
+		return -1;
+	pool.vxlan = m != POOL_NEVER;
+	if (pool.vxlan && pool.mode != POOL_NEVER)
+		return doc_fail(cidr, "pool %s has both ipipMode and vxlanMode: set one to Never",
+				err_safe(pool.name));
+	return cluster_pool(c, &pool);
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Our own document: one device, as it is to be on this host.  In full:
+ *
+ *	apiVersion: ipmesh/v1
+ *	kind: Device
+ *	metadata:
+ *	  name: ipmesh0
+ *	spec:
+ *	  local: 172.16.40.199		# underlay address, or any
+ *	  dev: ens160			# lower device, or none
+ *	  address: [10.244.0.1/32]	# of the device
+ *	  mtu: auto			# or a number
+ *	  mode: strict			# or open: anyone may send, as tunl0
+ *	  ttl: 64			# 1-255, or inherit
+ *	  dscp: inherit			# or 0-63
+ *	  pmtudisc: on			# or off
+ *	  fwmark: 0
+ *	  maxPeers: 65536
+ *	  blackhole: [10.244.0.0/24]	# this host's own pod CIDRs
+ *	  pools: [10.244.0.0/16]	# all addresses of the overlay
+ *	  natOutgoing: [10.244.0.0/16]	# from these to outside all pools
+ *	  peers:
+ *	  - name: k8s-node1		# a label
+ *	    endpoint: 172.16.40.198
+ *	    cidrs: [10.244.1.0/24]
+ *	    via: tunnel			# or underlay, or none: no route at all
+ *
+ * Only apiVersion, kind and metadata.name are required; a peer needs its
+ * endpoint.  A field that is left out has the default of the device.  See
+ * ipmesh.yaml(5).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster.h"
+#include "err.h"
+#include "rtlink.h"
+
+static const char *const top_fields[] = {
+	"apiVersion", "kind", "metadata", "spec", NULL
+};
+
+static const char *const metadata_fields[] = {
+	"name", "labels", "annotations", NULL
+};
+
+static const char *const spec_fields[] = {
+	"local", "dev", "address", "mtu", "mode", "ttl", "dscp", "pmtudisc",
+	"fwmark", "maxPeers", "blackhole", "pools", "natOutgoing", "peers", NULL
+};
+
+static const char *const peer_fields[] = {
+	"name", "endpoint", "cidrs", "via", NULL
+};
+
+/* Fields that are attributes of the device, by the tool's word for each. */
+static const struct {
+	const char *field, *word;
+} attributes[] = {
+	{ "local", "local" },
+	{ "dev", "dev" },
+	{ "mode", "peers" },
+	{ "ttl", "ttl" },
+	{ "dscp", "dscp" },
+	{ "pmtudisc", "pmtudisc" },
+	{ "fwmark", "fwmark" },
+	{ "maxPeers", "max_peers" },
+};
+
+/* A list of prefixes; HOST: addresses with a length, host bits welcome. */
+static int prefixes(const struct doc_node *map, const char *key, bool host,
+		    struct fact_cidr **v, size_t *n)
+{
+	const struct doc_node *list, *item;
+	const char *wrong;
+	struct prefix p;
+	size_t i;
+	int ret;
+
+	ret = doc_seq(map, key, &list);
+	if (ret <= 0)
+		return ret;
+	*v = xcalloc(list->n, sizeof(**v));
+	for (i = 0; i < list->n; i++) {
+		item = list->child[i];
+		if (item->kind != DOC_SCALAR)
+			return doc_fail(item, "must be a prefix such as 10.244.1.0/24");
+		wrong = host ? ifaddr_parse(&p, item->text) :
+			       prefix_parse(&p, item->text);
+		if (wrong)
+			return doc_fail(item, "%s", wrong);
+		if (host && !addr_is_unicast(&p.addr))
+			return doc_fail(item, "%s: no address of a host",
+					addr_str(&p.addr));
+		(*v)[(*n)++] = (struct fact_cidr){ p, item };
+	}
+	return 0;
+}
+
+static int read_via(const struct doc_node *doc, enum peer_via *via)
+{
+	const struct doc_node *n;
+	int ret;
+
+	*via = VIA_TUNNEL;
+	ret = doc_string(doc, "via", &n);
+	if (ret <= 0)
+		return ret;
+	if (!strcmp(n->text, "underlay"))
+		*via = VIA_UNDERLAY;
+	else if (!strcmp(n->text, "none"))
+		*via = VIA_NONE;
+	else if (strcmp(n->text, "tunnel"))
+		return doc_fail(n, "\"%s\" is not tunnel, underlay or none",
+				err_safe(n->text));
+	return 0;
+}
+
+static int read_peer(struct cluster_device *d, const struct doc_node *doc)
+{
+	struct device_peer *p;
+	const struct doc_node *n;
+	const char *wrong;
+	int ret;
+
+	if (doc->kind != DOC_MAP)
+		return doc_fail(doc, "must be a peer with an endpoint and cidrs");
+	if (doc_known(doc, peer_fields))
+		return -1;
+	d->peers = xgrow(d->peers, d->n_peers, &d->cap_peers, sizeof(*d->peers));
+	p = &d->peers[d->n_peers++];
+	memset(p, 0, sizeof(*p));
+	p->name = "";
+	ret = doc_string(doc, "endpoint", &p->at);
+	if (ret < 0)
+		return -1;
+	if (!ret)
+		return doc_fail(doc, "endpoint is missing: add the peer's underlay address");
+	wrong = addr_parse(&p->endpoint, p->at->text);
+	if (wrong)
+		return doc_fail(p->at, "%s", wrong);
+	if (!addr_is_unicast(&p->endpoint))
+		return doc_fail(p->at, "%s: no address of a host", p->at->text);
+	ret = doc_string(doc, "name", &n);
+	if (ret < 0)
+		return -1;
+	if (ret) {
+		if (strlen(n->text) > IPMESH_NAME_MAX)
+			return doc_fail(n, "longer than %d bytes", IPMESH_NAME_MAX);
+		p->name = n->text;
+	}
+	if (read_via(doc, &p->via))
+		return -1;
+	return prefixes(doc, "cidrs", false, &p->cidrs, &p->n_cidrs);
+}
+
+static int read_attributes(struct cluster_device *d, const struct doc_node *spec)
+{
+	const struct linkattr *a;
+	const struct doc_node *n;
+	const char *wrong;
+	uint64_t mtu;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < sizeof(attributes) / sizeof(*attributes); i++) {
+		ret = doc_string(spec, attributes[i].field, &n);
+		if (ret < 0)
+			return -1;
+		a = linkattr_by_word(attributes[i].word);
+		if (!ret || !a)
+			continue;
+		/* "on" and "off" are bools to some that write YAML for us. */
+		wrong = linkattr_read(a, n->plain && !strcmp(n->text, "true") ? "on" :
+				      n->plain && !strcmp(n->text, "false") ? "off" :
+				      n->text, &d->attrs);
+		if (wrong)
+			return doc_fail(n, "%s", wrong);
+	}
+	ret = doc_string(spec, "mtu", &n);
+	if (ret < 0)
+		return -1;
+	if (ret && strcmp(n->text, "auto")) {
+		if (doc_uint(spec, "mtu", 68, 65535, &mtu) < 0)
+			return -1;
+		d->mtu = (uint32_t)mtu;
+	}
+	return 0;
+}
+
+int read_own_device(struct cluster *c, const struct doc_node *doc)
+{
+	const struct doc_node *name = cluster_name(doc), *spec, *peers;
+	struct cluster_device *d;
+	const char *wrong;
+	size_t i;
+
+	if (!name || doc_known(doc, top_fields) ||
+	    doc_known(doc_get(doc, "metadata"), metadata_fields))
+		return -1;
+	wrong = rtlink_check_name(name->text);
+	if (wrong)
+		return doc_fail(name, "%s", wrong);
+	for (i = 0; i < c->n_devices; i++)
+		if (!strcmp(c->devices[i].name, name->text))
+			return doc_fail(name, "the device %s is described at %s too: remove one",
+					name->text, doc_where(c->devices[i].at));
+	c->devices = xgrow(c->devices, c->n_devices, &c->cap_devices,
+			   sizeof(*c->devices));
+	d = &c->devices[c->n_devices++];
+	memset(d, 0, sizeof(*d));
+	d->name = name->text;
+	d->at = name;
+
+	if (doc_map(doc, "spec", &spec) < 0)
+		return -1;
+	if (!spec)
+		return doc_fail(doc, "spec is missing: is the file truncated?");
+	if (doc_known(spec, spec_fields) || read_attributes(d, spec) ||
+	    prefixes(spec, "address", true, &d->addresses, &d->n_addresses) ||
+	    prefixes(spec, "blackhole", false, &d->blackholes, &d->n_blackholes) ||
+	    prefixes(spec, "pools", false, &d->pools, &d->n_pools) ||
+	    prefixes(spec, "natOutgoing", false, &d->nat, &d->n_nat) ||
+	    doc_seq(spec, "peers", &peers) < 0)
+		return -1;
+	for (i = 0; peers && i < peers->n; i++)
+		if (read_peer(d, peers->child[i]))
+			return -1;
+	return 0;
+}
