@@ -33,11 +33,14 @@ struct nl;
 struct nl *nl_open(void);
 void nl_close(struct nl *nl);
 
-/* The name of an attribute for messages, by type; ends with a NULL name. */
+/* The name of an attribute for messages, by type; ends with a NULL name. One
+ * that is "" is passed over in what people read.
+ */
 struct nl_name {
 	uint16_t type;
 	const char *name;
 	const struct nl_name *nest;
+	const char *(*show)(const struct nlattr *a);	/* its value, or NULL */
 };
 
 struct nl_req {
@@ -68,7 +71,7 @@ void nl_batch_reset(struct nl_batch *b);	/* empty again, keeps memory */
 void nl_batch_free(struct nl_batch *b);
 
 /* A longest request; what nl_add() leaves free behind the header. */
-#define NL_REQ_MAX	(72 * 1024)
+#define NL_REQ_MAX	(128 * 1024)
 
 /*
  * Begin a request: libmnl's mnl_attr_put*() then add attributes to the header
@@ -79,6 +82,9 @@ void nl_batch_free(struct nl_batch *b);
 struct nlmsghdr *nl_add(struct nl_batch *b, enum nl_bus bus, uint16_t type,
 			uint16_t flags, const void *hdr, size_t extra,
 			const struct nl_name *names);
+
+/* The last request cannot be sent: it fails with @error and @text. */
+void nl_fail(struct nl_batch *b, int error, const char *text);
 
 /*
  * Send what was not sent yet and collect all answers. 0 when each request was
@@ -131,7 +137,6 @@ int nl_group(struct nl *nl, const char *name);
 
 /* What to say when the kernel knows nothing of ipmesh. */
 #define NL_NO_MODULE "the ipmesh module is not loaded; run: modprobe ipmesh"
-
 
 /* Attributes of one level by type into tb[0..max]; later ones of a type win. */
 void nl_parse(const struct nlmsghdr *nlh, size_t hdr, const struct nlattr **tb,

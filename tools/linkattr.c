@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The attributes of a device: one table for reading, writing and showing. */
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "linkattr.h"
+
+static const char *const peers_modes[] = {
+	[IPMESH_PEERS_MODE_STRICT] = "strict",
+	[IPMESH_PEERS_MODE_OPEN] = "open",
+	NULL
+};
+
+static const char *const off_on[] = { "off", "on", NULL };
+
+#define AT(member) .off = offsetof(struct linkattrs, member), \
+		   .size = sizeof(((struct linkattrs *)0)->member)
+
+const struct linkattr linkattr_table[] = {
+	{
+		.word = "local", .type = IFLA_IPMESH_LOCAL,
+		.kind = LINKATTR_ADDR, AT(local),
+		.usage = "ADDRESS|any",
+		.help = "underlay address; any: the routing picks it",
+	}, {
+		.word = "dev", .type = IFLA_IPMESH_LINK,
+		.kind = LINKATTR_DEV, AT(link), .usage = "DEVICE|none",
+		.help = "lower device to send and receive on",
+	}, {
+		.word = "peers", .type = IFLA_IPMESH_PEERS,
+		.kind = LINKATTR_ENUM, AT(peers), .words = peers_modes,
+		.usage = "strict|open",
+		.help = "open lets in and out also what is no peer's",
+	}, {
+		.word = "ttl", .type = IFLA_IPMESH_TTL,
+		.kind = LINKATTR_NUM, AT(ttl), .min = 1, .max = 255,
+		.other = "inherit", .other_value = IPMESH_TTL_INHERIT,
+		.usage = "1-255|inherit", .help = "outer TTL",
+	}, {
+		.word = "dscp", .type = IFLA_IPMESH_DSCP,
+		.kind = LINKATTR_NUM, AT(dscp), .min = 0, .max = 63,
+		.other = "inherit", .other_value = IPMESH_DSCP_INHERIT,
+		.usage = "0-63|inherit", .help = "outer DSCP",
+	}, {
+		.word = "pmtudisc", .type = IFLA_IPMESH_PMTUDISC,
+		.kind = LINKATTR_ENUM, AT(pmtudisc), .words = off_on,
+		.usage = "on|off",
+		.help = "on: never fragment outer packets; off: as the inner one wants",
+	}, {
+		.word = "fwmark", .type = IFLA_IPMESH_FWMARK,
+		.kind = LINKATTR_NUM, AT(fwmark), .min = 0, .max = UINT32_MAX,
+		.usage = "NUMBER", .help = "mark of outer packets",
+	}, {
+		.word = "mtu", .type = IFLA_IPMESH_MTU_AUTO,
+		.kind = LINKATTR_AUTO, AT(mtu_auto), .usage = "auto|NUMBER",
+		.help = "auto follows the underlay; a number pins it",
+	}, {
+		.word = "max_peers", .type = IFLA_IPMESH_MAX_PEERS,
+		.kind = LINKATTR_NUM, AT(max_peers), .min = 1, .max = UINT32_MAX,
+		.usage = "NUMBER", .help = "most peers that the device takes",
+	}, {
+		.word = "peer_count", .type = IFLA_IPMESH_PEER_COUNT,
+		.kind = LINKATTR_COUNT, AT(peer_count),
+		.help = "peers that it has",
+	},
+};
+
+const size_t linkattr_count = sizeof(linkattr_table) / sizeof(linkattr_table[0]);
+
+const struct linkattr *linkattr_by_word(const char *word)
+{
+	for (size_t i = 0; i < linkattr_count; i++)
+		if (linkattr_table[i].kind != LINKATTR_COUNT &&
+		    !strcmp(linkattr_table[i].word, word))
+			return &linkattr_table[i];
+	return NULL;
+}
+
+static void set_number(const struct linkattr *a, struct linkattrs *v,
+		       uint32_t n)
+{
+	uint8_t *p = (uint8_t *)v + a->off;
+
+	if (a->size == 1)
+		*p = (uint8_t)n;
+	else
+		memcpy(p, &n, sizeof(n));
+}
+
+uint32_t linkattr_number(const struct linkattr *a, const struct linkattrs *v)
+{
+	const uint8_t *p = (const uint8_t *)v + a->off;
+	uint32_t n;
+
+	if (a->size == 1)
+		return *p;
+	memcpy(&n, p, sizeof(n));
+	return n;
+}
+
+/* Decimal, or hexadecimal after 0x as marks are written; no sign, no rest. */
+static bool read_u32(const char *s, uint32_t min, uint32_t max, uint32_t *n)
+{
+	bool hex = s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
+	unsigned long long v;
+	char *end;
+
+	if (hex ? !s[2] || s[2] == '-' || s[2] == '+' || s[2] == ' ' :
+	    *s < '0' || *s > '9')
+		return false;
+	errno = 0;
+	v = strtoull(s + (hex ? 2 : 0), &end, hex ? 16 : 10);
+	if (errno || *end || v < min || v > max)
+		return false;
+	*n = (uint32_t)v;
+	return true;
+}
+
+const char *linkattr_read(const struct linkattr *a, const char *value,
+			  struct linkattrs *v)
+{
+	static char why[160];
+	struct addr *addr = (struct addr *)((char *)v + a->off);
+	const char *e;
+	uint32_t n = 0;
+
+	switch (a->kind) {
+	case LINKATTR_ADDR:
+		if (!strcmp(value, "any")) {
+			memset(addr, 0, sizeof(*addr));
+			break;
+		}
+		e = addr_parse(addr, value);
+		if (e)
+			return e;
+		if (!addr_is_any(addr) && !addr_is_unicast(addr)) {
+			snprintf(why, sizeof(why), "%s is not the address of a host",
+				 addr_str(addr));
+			return why;
+		}
+		break;
+	case LINKATTR_DEV:
+		if (strcmp(value, "none")) {
+			n = if_nametoindex(value);
+			if (!n) {
+				snprintf(why, sizeof(why),
+					 "there is no device \"%.20s\"", value);
+				return why;
+			}
+		}
+		set_number(a, v, n);
+		break;
+	case LINKATTR_NUM:
+		if (a->other && !strcmp(value, a->other))
+			n = a->other_value;
+		else if (!read_u32(value, a->min, a->max, &n))
+			goto wrong;
+		set_number(a, v, n);
+		break;
+	case LINKATTR_ENUM:
+		for (n = 0; a->words[n] && strcmp(a->words[n], value); n++)
+			;
+		if (!a->words[n])
+			goto wrong;
+		set_number(a, v, n);
+		break;
+	case LINKATTR_AUTO:
+		if (strcmp(value, "auto"))
+			goto wrong;
+		set_number(a, v, 1);
+		break;
+	case LINKATTR_COUNT:
+		goto wrong;
+	}
+	v->has |= LINKATTR_BIT(a->type);
+	return NULL;
+
+wrong:
+	snprintf(why, sizeof(why), "\"%.40s\" is not %s", value, a->usage);
+	return why;
+}
+
+const char *linkattr_text(const struct linkattr *a, const struct linkattrs *v)
+{
+	static char bufs[8][24];
+	static unsigned int turn;
+	static char name[IF_NAMESIZE];
+	char *buf = bufs[turn++ % 8];
+	const struct addr *addr = (const struct addr *)((const char *)v + a->off);
+	uint32_t n = 0;
+
+	if (a->kind == LINKATTR_ADDR)
+		return addr_is_any(addr) ? "any" : addr_str(addr);
+
+	n = linkattr_number(a, v);
+	if (a->kind == LINKATTR_DEV && !n)
+		return "none";
+	if (a->kind == LINKATTR_DEV && if_indextoname(n, name))
+		return name;
+	if (a->kind == LINKATTR_DEV) {
+		/* Its underlay may lie in another network namespace. */
+		snprintf(buf, sizeof(bufs[0]), "if%u", n);
+		return buf;
+	}
+	if (a->kind == LINKATTR_AUTO)
+		return n ? "auto" : "pinned";
+	if (a->kind == LINKATTR_ENUM) {
+		for (uint32_t i = 0; a->words[i]; i++)
+			if (i == n)
+				return a->words[i];
+	}
+	if (a->other && n == a->other_value)
+		return a->other;
+	snprintf(buf, sizeof(bufs[0]),
+		 a->type == IFLA_IPMESH_FWMARK && n ? "0x%x" : "%u", n);
+	return buf;
+}
+
+void linkattr_parse(struct linkattrs *v, const struct nlattr *data)
+{
+	const struct nlattr *a;
+
+	memset(v, 0, sizeof(*v));
+	if (!data)
+		return;
+	mnl_attr_for_each_nested(a, data) {
+		const void *p = mnl_attr_get_payload(a);
+		uint16_t len = mnl_attr_get_payload_len(a);
+
+		for (size_t i = 0; i < linkattr_count; i++) {
+			const struct linkattr *t = &linkattr_table[i];
+
+			if (t->type != mnl_attr_get_type(a))
+				continue;
+			if (t->kind == LINKATTR_ADDR)
+				addr_from_bytes((struct addr *)((char *)v + t->off),
+						p, len);
+			else if (len == t->size)
+				set_number(t, v, len == 1 ? *(const uint8_t *)p :
+						 *(const uint32_t *)p);
+			else
+				continue;
+			v->has |= LINKATTR_BIT(t->type);
+		}
+	}
+}
+
+void linkattr_put(struct nlmsghdr *nlh, const struct linkattrs *v)
+{
+	for (size_t i = 0; i < linkattr_count; i++) {
+		const struct linkattr *t = &linkattr_table[i];
+		const struct addr *addr = (const struct addr *)((const char *)v + t->off);
+
+		if (!(v->has & LINKATTR_BIT(t->type)))
+			continue;
+		if (t->kind == LINKATTR_COUNT)
+			continue;
+		if (t->kind == LINKATTR_ADDR)
+			mnl_attr_put(nlh, t->type, addr_bytes(addr), addr->b);
+		else if (t->size == 1)
+			mnl_attr_put_u8(nlh, t->type, (uint8_t)linkattr_number(t, v));
+		else
+			mnl_attr_put_u32(nlh, t->type, linkattr_number(t, v));
+	}
+}
