@@ -382,20 +382,19 @@ static bool forward(int fd, uint8_t type)
 
 static bool go;
 
-static void from_host(void)
+static struct frame_reader incoming;
+
+static void handle_frames(void)
 {
-	static struct frame_reader r;
+	struct frame_reader *r = &incoming;
 	struct winsize w = { 0 };
 	uint16_t size[2];
-	ssize_t n, len;
 	uint8_t type;
+	ssize_t len;
 
-	n = read(port, r.buf + r.have, sizeof(r.buf) - r.have);
-	if (n <= 0)
-		return;
-	r.have += n;
-	while ((len = frame_next(&r, &type)) >= 0) {
-		const char *data = r.buf + sizeof(struct frame);
+	/* What follows the word to go is for the command: keep it for that. */
+	while (!(go && !command.pid) && (len = frame_next(r, &type)) >= 0) {
+		const char *data = r->buf + sizeof(struct frame);
 
 		if (type == FRAME_IN && command.in >= 0) {
 			if (len) {
@@ -414,8 +413,19 @@ static void from_host(void)
 			w.ws_col = size[1];
 			ioctl(command.out, TIOCSWINSZ, &w);
 		}
-		frame_done(&r, len);
+		frame_done(r, len);
 	}
+}
+
+static void from_host(void)
+{
+	struct frame_reader *r = &incoming;
+	ssize_t n = read(port, r->buf + r->have, sizeof(r->buf) - r->have);
+
+	if (n <= 0)
+		return;
+	r->have += n;
+	handle_frames();
 }
 
 /* Background processes may hold the pipes: take what is there, not the end. */
@@ -547,6 +557,7 @@ int main(void)
 	signal(SIGPIPE, SIG_DFL);
 	start(argv, input ? *input : 'n');
 	signal(SIGPIPE, SIG_IGN);
+	handle_frames();
 
 	status = attend();
 	if (klog)
