@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef IPMESH_WANT_H
+#define IPMESH_WANT_H
+
+#include <net/if.h>
+
+#include "cluster.h"
+
+/*
+ * The wanted state of one device on one host: what the documents come to,
+ * whatever their form.  Nothing here has looked at the kernel.
+ */
+enum want_kind {
+	WANT_TUNNEL,		/* through the peer's nexthop object */
+	WANT_UNDERLAY,		/* by the underlay's own route to the endpoint */
+	WANT_LINKED,		/* as WANT_UNDERLAY when on link, else WANT_TUNNEL */
+	WANT_BLACKHOLE,
+	WANT_NONE,		/* the peer has the prefix, but no route */
+};
+
+struct want_route {
+	struct prefix dst;
+	enum want_kind kind;
+	size_t peer;		/* index; not of a blackhole */
+	const struct doc_node *at;
+};
+
+struct want_peer {
+	struct addr endpoint;
+	char name[IPMESH_NAME_MAX + 1];
+	struct prefix *cidrs;	/* sorted */
+	size_t n_cidrs, cap_cidrs;
+	const struct doc_node *at;
+};
+
+struct want {
+	char dev[IFNAMSIZ];
+	const char *node;	/* NULL when only a Device is described */
+	struct linkattrs attrs;	/* those in attrs.has are to be so */
+	uint32_t mtu;		/* 0: auto */
+	struct prefix *addresses;
+	size_t n_addresses, cap_addresses;
+	struct want_peer *peers;	/* sorted by endpoint */
+	size_t n_peers, cap_peers;
+	struct want_route *routes;	/* sorted by destination */
+	size_t n_routes, cap_routes;
+	struct prefix *pools, *nat;	/* sorted */
+	size_t n_pools, cap_pools, n_nat, cap_nat;
+};
+
+struct want_options {
+	const char *node;	/* NULL: the host's name */
+	const char *dev;	/* NULL: as the documents say, or ipmesh0 */
+	unsigned int node_mask;	/* of a pod CIDR that no document gives */
+};
+
+#define WANT_NODE_MASK	24	/* kube-controller-manager's default */
+
+/* 0, or -1 after saying what is wrong. */
+int want_compute(struct want *w, const struct cluster *c,
+		 const struct want_options *o);
+void want_free(struct want *w);
+
+/* A node with all that can be concluded of it; IPv4. */
+struct host {
+	const struct cluster_node *node;
+	const struct fact_addr *underlay;
+	struct addr tunnel;
+	const struct doc_node *tunnel_at;
+	struct fact_cidr *cidrs;
+	size_t n_cidrs;
+};
+
+struct hosts {
+	struct host *v;
+	size_t n;
+	bool left_out;		/* there are pod CIDRs of IPv6 */
+};
+
+/* In the order of c->nodes, and checked against each other. */
+int hosts_compute(struct hosts *h, const struct cluster *c, unsigned int mask);
+void hosts_free(struct hosts *h);
+const struct cluster_pool *pool_of(const struct cluster *c, const struct prefix *p);
+
+#endif
