@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# ipmesh: see "make help".  Kbuild (beside this file) is what the kernel reads.
+
+# The guest's kernel for check, demo and shell.
+KERNEL	?= 6.1
+# The kernel that "make" and "make modules_install" build for.
+KDIR	?= /lib/modules/$(shell uname -r)/build
+PREFIX	?= /usr
+DESTDIR	?=
+
+RUN	:= selftests/vm/run --kernel $(KERNEL)
+
+all: module tools
+
+# Where this machine has no headers of its running kernel (a container, a build
+# host), the guest's kernel is the one to build for.
+module:
+ifneq ($(wildcard $(KDIR)/Makefile),)
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+else
+	@scripts/deps build guest
+	@set -e; kernel=$$(scripts/fetch-kernel $(KERNEL)); \
+	module=$$(scripts/build-module $$kernel); \
+	echo "the module for the guest's kernel: $$module/ipmesh.ko"
+endif
+
+tools:
+	@scripts/deps build
+	$(MAKE) -C tools
+
+check:
+	@selftests/vm/check --kernel $(KERNEL)
+
+check-debug:
+	@selftests/vm/check --debug --kernel $(if $(filter file,$(origin KERNEL)),6.12,$(KERNEL))
+
+demo:
+	@$(RUN) --add selftests -- selftests/demo.sh
+
+shell:
+	@$(RUN) --add selftests --shell
+
+bench:
+	@$(RUN) --add selftests -- selftests/bench/run.sh
+
+regen:
+	@scripts/deps regen
+	@scripts/regen
+
+lint: ; @scripts/lint shell warnings sparse checkpatch
+checkpatch: ; @scripts/lint checkpatch
+sparse: ; @scripts/lint sparse
+
+install: modules_install
+	$(MAKE) -C tools install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+
+modules_install: module
+	@test -e $(KDIR)/Makefile || { echo "make: there are no kernel headers at $(KDIR): install linux-headers-$$(uname -r) or set KDIR=" >&2; exit 1; }
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=extra modules_install
+
+uninstall:
+	$(MAKE) -C tools uninstall PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+	rm -f $(DESTDIR)/lib/modules/*/extra/ipmesh.ko*
+	$(if $(DESTDIR),,depmod -a)
+
+clean:
+	rm -rf build
+	$(MAKE) -s -C tools clean
+	if [ -f selftests/Makefile ]; then $(MAKE) -s -C selftests clean; fi
+	rm -f ipmesh.ko ipmesh.o ipmesh.mod* .*.cmd modules.order Module.symvers .module-common.o
+	find module \( -name '*.o' -o -name '.*.cmd' \) -delete
+
+cleancache:
+	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/ipmesh"
+
+help:
+	@echo 'make                  module and tool, for KDIR or else for the guest'\''s kernel'
+	@echo 'make module | tools   one of them'
+	@echo 'make check            run the tests in a guest (TESTS="link peer" V=1 JOBS=1 KERNEL=6.1)'
+	@echo 'make check-debug      the same in a guest with KASAN, lockdep, kmemleak and more'
+	@echo 'make demo             play a Calico cluster of two nodes in a guest'
+	@echo 'make shell            a shell in a guest that has the module and the tool'
+	@echo 'make bench            measure in a guest'
+	@echo 'make regen            generate uapi and netlink tables from uapi/ipmesh.yaml'
+	@echo 'make lint             shellcheck, W=1, sparse and checkpatch'
+	@echo 'make sparse           sparse over the module'
+	@echo 'make checkpatch       checkpatch.pl --strict over the module'
+	@echo 'make install          module (KDIR), tool, manual (PREFIX=/usr DESTDIR=)'
+	@echo 'make modules_install  the module alone'
+	@echo 'make uninstall        remove what install put there'
+	@echo 'make clean            remove what was built here'
+	@echo 'make cleancache       remove kernels, root file systems and results in the cache'
+
+.PHONY: all module tools check check-debug demo shell bench regen lint \
+	checkpatch sparse install modules_install uninstall clean cleancache help
