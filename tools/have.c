@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Reads the kernel's state: every dump once, whatever the number of peers. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "err.h"
+#include "have.h"
+
+static bool read_forwarding(void)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_forward", "re");
+	int c = f ? fgetc(f) : EOF;
+
+	if (f)
+		fclose(f);
+	/* Where it cannot be read, nothing is known to be wrong. */
+	return c != '0';
+}
+
+static int fail(struct nl *nl, const char *what, int e)
+{
+	err_refused("cannot read the %s: %s", what, nl_error(nl, e));
+	return -1;
+}
+
+static int read_device(struct have *h, struct nl *nl, const char *dev)
+{
+	int e = rtlink_get(nl, dev, 0, &h->link);
+
+	if (e == -ENODEV)
+		return 0;
+	if (e)
+		return fail(nl, "device", e);
+	if (strcmp(h->link.kind, IPMESH_KIND)) {
+		err_refused("\"%s\" is not an ipmesh device but of kind %s; choose another name with --dev, or remove it: ip link del %s",
+			    dev, *h->link.kind ? h->link.kind : "\"none\"", dev);
+		return -1;
+	}
+	h->exists = true;
+	e = genlpeer_dump(nl, h->link.ifindex, &h->peers);
+	return e ? fail(nl, "peers", e) : 0;
+}
+
+int have_read(struct have *h, struct nl *nl, const char *dev)
+{
+	struct rtroute_filter f = { .family = AF_INET };
+	const char *wrong;
+	int e;
+
+	memset(h, 0, sizeof(*h));
+	if (read_device(h, nl, dev))
+		return -1;
+	e = rtlink_dump(nl, IPMESH_KIND, &h->meshes);
+	if (e)
+		return fail(nl, "devices", e);
+	e = rtaddr_dump(nl, AF_UNSPEC, 0, &h->addrs);
+	if (e)
+		return fail(nl, "addresses", e);
+	e = rtnexthop_dump(nl, 0, &h->nexthops);
+	if (e)
+		return fail(nl, "nexthop objects", e);
+	e = rtroute_dump(nl, &f, &h->routes);
+	if (e)
+		return fail(nl, "routes", e);
+	if (h->routes.n)
+		qsort(h->routes.v, h->routes.n, sizeof(*h->routes.v), rtroute_cmp);
+	wrong = nat_read(&h->nat, dev);
+	if (wrong)
+		h->nat_wrong = xstrdup(wrong);
+	h->forwarding = read_forwarding();
+	return 0;
+}
+
+void have_free(struct have *h)
+{
+	rtlinks_free(&h->meshes);
+	rtaddrs_free(&h->addrs);
+	peers_free(&h->peers);
+	rtnexthops_free(&h->nexthops);
+	rtroutes_free(&h->routes);
+	nat_clear(&h->nat);
+	free(h->nat_wrong);
+	memset(h, 0, sizeof(*h));
+}
+
+bool have_other_mesh(const struct have *h, uint32_t ifindex)
+{
+	for (size_t i = 0; i < h->meshes.n; i++)
+		if (h->meshes.v[i].ifindex == ifindex)
+			return !h->exists || ifindex != h->link.ifindex;
+	return false;
+}
+
+bool have_address(const struct have *h, const struct addr *a)
+{
+	for (size_t i = 0; i < h->addrs.n; i++)
+		if (addr_eq(&h->addrs.v[i].addr.addr, a))
+			return true;
+	return false;
+}
+
+const struct rtroute *have_routes(const struct have *h, const struct prefix *dst,
+				  size_t *n)
+{
+	size_t lo = 0, hi = h->routes.n, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (prefix_cmp(&h->routes.v[mid].dst, dst) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (hi = lo; hi < h->routes.n && prefix_eq(&h->routes.v[hi].dst, dst); hi++)
+		;
+	*n = hi - lo;
+	return &h->routes.v[lo];
+}
+
+bool have_underlay(const struct have *h, const struct addr *endpoint,
+		   struct addr *gw, uint32_t *oif)
+{
+	struct prefix p = { *endpoint, 0 };
+	const struct rtroute *r;
+	struct prefix dst;
+	size_t n, i;
+	int len;
+
+	for (len = 32; len >= 0; len--) {
+		p.len = (uint8_t)len;
+		dst = prefix_masked(&p);
+		r = have_routes(h, &dst, &n);
+		/* By metric, the best first. */
+		for (i = 0; i < n; i++) {
+			if (r[i].proto == RTPROT_IPMESH || r[i].tos ||
+			    r[i].type != RTN_UNICAST || !r[i].oif ||
+			    (h->exists && r[i].oif == h->link.ifindex) ||
+			    have_other_mesh(h, r[i].oif))
+				continue;
+			*gw = r[i].gw.family ? r[i].gw : *endpoint;
+			*oif = r[i].oif;
+			return true;
+		}
+	}
+	return false;
+}

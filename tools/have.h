@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef IPMESH_HAVE_H
+#define IPMESH_HAVE_H
+
+#include "genlpeer.h"
+#include "nat.h"
+#include "nl.h"
+#include "rtaddr.h"
+#include "rtlink.h"
+#include "rtnexthop.h"
+#include "rtroute.h"
+
+/* The kernel's state around one device, read by dumps. */
+struct have {
+	bool exists;
+	struct rtlink link;
+	struct rtlinks meshes;		/* every ipmesh device */
+	struct rtaddrs addrs;		/* of all devices */
+	struct peers peers;
+	struct nexthops nexthops;	/* all, by id */
+	struct rtroutes routes;		/* IPv4, table main, by rtroute_cmp() */
+	struct nat_state nat;
+	char *nat_wrong;		/* nftables cannot be read */
+	bool forwarding;
+};
+
+/* 0, or -1 after saying what is wrong. */
+int have_read(struct have *h, struct nl *nl, const char *dev);
+void have_free(struct have *h);
+
+/* Is it an ipmesh device other than ours? */
+bool have_other_mesh(const struct have *h, uint32_t ifindex);
+
+/* Has this host the address? */
+bool have_address(const struct have *h, const struct addr *a);
+
+/*
+ * How the underlay reaches an endpoint: the device, and the endpoint itself
+ * or the gateway before it.  False: no route.
+ */
+bool have_underlay(const struct have *h, const struct addr *endpoint,
+		   struct addr *gw, uint32_t *oif);
+
+/* The first route with this destination, and how many there are. */
+const struct rtroute *have_routes(const struct have *h, const struct prefix *dst,
+				  size_t *n);
+
+#endif

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The table "ip ipmesh" of nftables, for natOutgoing. */
+#include <ctype.h>
+#include <jansson.h>
+#include <nftables/libnftables.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "err.h"
+#include "nat.h"
+
+#define TABLE "ip ipmesh"
+
+/* A device's name may have characters that an identifier may not. */
+static const char *ident(const char *prefix, const char *dev)
+{
+	static char bufs[4][80];
+	static unsigned int turn;
+	char *buf = bufs[turn++ % 4];
+	size_t n;
+
+	n = (size_t)snprintf(buf, sizeof(bufs[0]), "%s-", prefix);
+	for (; *dev && n + 4 < sizeof(bufs[0]); dev++)
+		if (isalnum((unsigned char)*dev) || *dev == '-' || *dev == '.')
+			buf[n++] = *dev;
+		else
+			n += (size_t)snprintf(buf + n, sizeof(bufs[0]) - n,
+					      "_%02x", (unsigned char)*dev);
+	buf[n] = '\0';
+	return buf;
+}
+
+/* libnftables draws the place below its sentence: the first line is enough. */
+static const char *reason(struct nft_ctx *ctx)
+{
+	static char text[256];
+	const char *e = nft_ctx_get_error_buffer(ctx), *at;
+
+	if (!e || !*e)
+		return "nftables refuses it";
+	at = strstr(e, "Error: ");
+	e = at ? at + 7 : e;
+	snprintf(text, sizeof(text), "nftables: %.*s", (int)strcspn(e, "\n"), e);
+	return text;
+}
+
+/* The answer must be freed.  NULL with *WRONG set, or with *WRONG NULL. */
+static char *run(const char *cmd, bool json, const char **wrong)
+{
+	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	char *out = NULL;
+
+	*wrong = NULL;
+	if (!ctx) {
+		*wrong = "libnftables does not start";
+		return NULL;
+	}
+	nft_ctx_buffer_output(ctx);
+	nft_ctx_buffer_error(ctx);
+	if (json)
+		nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_JSON);
+	if (nft_run_cmd_from_buffer(ctx, cmd))
+		*wrong = reason(ctx);
+	else
+		out = xstrdup(nft_ctx_get_output_buffer(ctx));
+	nft_ctx_free(ctx);
+	return out;
+}
+
+static json_t *list(const char *cmd, const char **wrong)
+{
+	char *text = run(cmd, true, wrong);
+	json_t *root, *v = NULL;
+
+	if (!text)
+		return NULL;
+	root = json_loads(text, 0, NULL);
+	free(text);
+	v = json_incref(json_object_get(root, "nftables"));
+	json_decref(root);
+	if (!json_is_array(v))
+		*wrong = "nftables: its answer is not understood";
+	return v;
+}
+
+static bool is(const json_t *o, const char *key, const char *value)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s && !strcmp(s, value);
+}
+
+static int by_prefix(const void *a, const void *b)
+{
+	return prefix_cmp(a, b);
+}
+
+/* Elements are prefixes, or an address alone for a host. */
+static bool read_set(const json_t *set, struct prefix **v, size_t *n, size_t *cap)
+{
+	const json_t *elem = json_object_get(set, "elem"), *e, *p;
+	struct prefix cidr;
+	char text[64];
+	size_t i;
+
+	json_array_foreach(elem, i, e) {
+		p = json_object_get(e, "prefix");
+		if (json_is_string(e))
+			snprintf(text, sizeof(text), "%s/32", json_string_value(e));
+		else if (json_is_string(json_object_get(p, "addr")))
+			snprintf(text, sizeof(text), "%s/%lld",
+				 json_string_value(json_object_get(p, "addr")),
+				 (long long)json_integer_value(json_object_get(p, "len")));
+		else
+			return false;
+		if (prefix_parse(&cidr, text))
+			return false;
+		*v = xgrow(*v, *n, cap, sizeof(**v));
+		(*v)[(*n)++] = cidr;
+	}
+	if (*n)
+		qsort(*v, *n, sizeof(**v), by_prefix);
+	return is(set, "type", "ipv4_addr");
+}
+
+static bool rule_is_ours(const json_t *rule, const char *dev)
+{
+	char nat[96], pools[96];
+	json_t *want;
+	bool same;
+
+	snprintf(nat, sizeof(nat), "@%s", ident("nat", dev));
+	snprintf(pools, sizeof(pools), "@%s", ident("pools", dev));
+	want = json_pack("[{s:{s:s,s:{s:{s:s}},s:s}},"
+			 "{s:{s:s,s:{s:{s:s,s:s}},s:s}},"
+			 "{s:{s:s,s:{s:{s:s,s:s}},s:s}},{s:n}]",
+			 "match", "op", "!=", "left", "meta", "key", "oifname",
+			 "right", dev,
+			 "match", "op", "==", "left", "payload", "protocol",
+			 "ip", "field", "saddr", "right", nat,
+			 "match", "op", "!=", "left", "payload", "protocol",
+			 "ip", "field", "daddr", "right", pools,
+			 "masquerade");
+	same = want && json_equal(want, json_object_get(rule, "expr"));
+	json_decref(want);
+	return same;
+}
+
+static bool chain_is_ours(const json_t *chain)
+{
+	return is(chain, "type", "nat") && is(chain, "hook", "postrouting") &&
+	       is(chain, "policy", "accept") &&
+	       json_integer_value(json_object_get(chain, "prio")) == 100;
+}
+
+static void read_table(struct nat_state *s, const json_t *list_of, const char *dev)
+{
+	const char *chain = ident("nat", dev), *pools = ident("pools", dev);
+	unsigned int chains = 0, rules = 0, sets = 0;
+	const json_t *item, *o;
+	const char *what;
+	bool good = true;
+	json_t *value;
+	size_t i;
+
+	s->alone = true;
+	json_array_foreach(list_of, i, item) {
+		json_object_foreach((json_t *)item, what, value) {
+			o = value;
+			if (!strcmp(what, "metainfo") || !strcmp(what, "table"))
+				continue;
+			if (!strcmp(what, "chain") && is(o, "name", chain)) {
+				chains++;
+				good &= chain_is_ours(o);
+			} else if (!strcmp(what, "rule") && is(o, "chain", chain)) {
+				rules++;
+				good &= rule_is_ours(o, dev);
+			} else if (!strcmp(what, "set") && is(o, "name", chain)) {
+				sets++;
+				good &= read_set(o, &s->nat, &s->n_nat, &s->cap_nat);
+			} else if (!strcmp(what, "set") && is(o, "name", pools)) {
+				sets++;
+				good &= read_set(o, &s->pools, &s->n_pools,
+						 &s->cap_pools);
+			} else {
+				s->alone = false;
+			}
+		}
+	}
+	s->any = chains || rules || sets;
+	s->whole = good && chains == 1 && rules == 1 && sets == 2;
+}
+
+const char *nat_read(struct nat_state *s, const char *dev)
+{
+	const json_t *item;
+	const char *wrong;
+	bool there = false;
+	json_t *v;
+	size_t i;
+
+	memset(s, 0, sizeof(*s));
+	/* Asking for a table that is not there would be an error like others. */
+	v = list("list tables ip", &wrong);
+	json_array_foreach(v, i, item)
+		there |= is(json_object_get(item, "table"), "name", "ipmesh");
+	json_decref(v);
+	if (wrong || !there)
+		return wrong;
+	v = list("list table " TABLE, &wrong);
+	if (!wrong)
+		read_table(s, v, dev);
+	json_decref(v);
+	return wrong;
+}
+
+void nat_clear(struct nat_state *s)
+{
+	free(s->pools);
+	free(s->nat);
+	memset(s, 0, sizeof(*s));
+}
+
+static bool same(const struct prefix *a, size_t n_a, const struct prefix *b,
+		 size_t n_b)
+{
+	if (n_a != n_b)
+		return false;
+	for (size_t i = 0; i < n_a; i++)
+		if (!prefix_eq(&a[i], &b[i]))
+			return false;
+	return true;
+}
+
+bool nat_same(const struct nat_state *s, const struct prefix *pools,
+	      size_t n_pools, const struct prefix *nat, size_t n_nat)
+{
+	if (!n_nat)
+		return !s->any;
+	return s->whole && same(s->pools, s->n_pools, pools, n_pools) &&
+	       same(s->nat, s->n_nat, nat, n_nat);
+}
+
+static void put_set(FILE *f, const char *name, const struct prefix *v, size_t n)
+{
+	fprintf(f, "add set " TABLE " %s { type ipv4_addr; flags interval; }\n"
+		"flush set " TABLE " %s\nadd element " TABLE " %s { ",
+		name, name, name);
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, "%s%s", i ? ", " : "", prefix_str(&v[i]));
+	fprintf(f, " }\n");
+}
+
+static void put_chain(FILE *f, const char *name)
+{
+	fprintf(f, "add chain " TABLE " %s { type nat hook postrouting priority 100; policy accept; }\n",
+		name);
+}
+
+static const char *commit(FILE *f, char **text)
+{
+	const char *wrong;
+
+	if (fclose(f))
+		return "out of memory";
+	free(run(*text, false, &wrong));
+	free(*text);
+	return wrong;
+}
+
+const char *nat_write(const char *dev, const struct prefix *pools,
+		      size_t n_pools, const struct prefix *nat, size_t n_nat)
+{
+	const char *chain = ident("nat", dev), *set = ident("pools", dev);
+	char *text = NULL;
+	size_t len;
+	FILE *f;
+
+	/* A quote ends the name in nft's language, and a star is a pattern. */
+	if (strpbrk(dev, "\"*\\"))
+		return "nftables cannot name this device; give it another name";
+	f = open_memstream(&text, &len);
+	if (!f)
+		return "out of memory";
+	fprintf(f, "add table " TABLE "\n");
+	put_chain(f, chain);
+	fprintf(f, "flush chain " TABLE " %s\n", chain);
+	put_set(f, set, pools, n_pools);
+	put_set(f, chain, nat, n_nat);
+	fprintf(f, "add rule " TABLE " %s oifname != \"%s\" ip saddr @%s ip daddr != @%s masquerade\n",
+		chain, dev, chain, set);
+	return commit(f, &text);
+}
+
+const char *nat_remove(const char *dev, bool table)
+{
+	const char *chain = ident("nat", dev), *set = ident("pools", dev);
+	char *text = NULL;
+	size_t len;
+	FILE *f;
+
+	f = open_memstream(&text, &len);
+	if (!f)
+		return "out of memory";
+	if (table) {
+		fprintf(f, "delete table " TABLE "\n");
+		return commit(f, &text);
+	}
+	/* What is missing is added first, so that deleting cannot fail. */
+	put_chain(f, chain);
+	fprintf(f, "add set " TABLE " %s { type ipv4_addr; flags interval; }\n"
+		"add set " TABLE " %s { type ipv4_addr; flags interval; }\n"
+		"delete chain " TABLE " %s\ndelete set " TABLE " %s\ndelete set " TABLE " %s\n",
+		chain, set, chain, chain, set);
+	return commit(f, &text);
+}
