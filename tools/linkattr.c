@@ -22,48 +22,58 @@ static const char *const off_on[] = { "off", "on", NULL };
 
 const struct linkattr linkattr_table[] = {
 	{
-		.word = "local", .type = IFLA_IPMESH_LOCAL,
+		.word = "local", .json = "local",
+		.type = IFLA_IPMESH_LOCAL,
 		.kind = LINKATTR_ADDR, AT(local),
 		.usage = "ADDRESS|any",
 		.help = "underlay address; any: the routing picks it",
 	}, {
-		.word = "dev", .type = IFLA_IPMESH_LINK,
+		.word = "dev", .json = "lower",
+		.type = IFLA_IPMESH_LINK,
 		.kind = LINKATTR_DEV, AT(link), .usage = "DEVICE|none",
 		.help = "lower device to send and receive on",
 	}, {
-		.word = "peers", .type = IFLA_IPMESH_PEERS,
+		.word = "peers", .json = "peers_mode",
+		.type = IFLA_IPMESH_PEERS,
 		.kind = LINKATTR_ENUM, AT(peers), .words = peers_modes,
 		.usage = "strict|open",
 		.help = "open lets in and out also what is no peer's",
 	}, {
-		.word = "ttl", .type = IFLA_IPMESH_TTL,
+		.word = "ttl", .json = "ttl",
+		.type = IFLA_IPMESH_TTL,
 		.kind = LINKATTR_NUM, AT(ttl), .min = 1, .max = 255,
 		.other = "inherit", .other_value = IPMESH_TTL_INHERIT,
 		.usage = "1-255|inherit", .help = "outer TTL",
 	}, {
-		.word = "dscp", .type = IFLA_IPMESH_DSCP,
+		.word = "dscp", .json = "dscp",
+		.type = IFLA_IPMESH_DSCP,
 		.kind = LINKATTR_NUM, AT(dscp), .min = 0, .max = 63,
 		.other = "inherit", .other_value = IPMESH_DSCP_INHERIT,
 		.usage = "0-63|inherit", .help = "outer DSCP",
 	}, {
-		.word = "pmtudisc", .type = IFLA_IPMESH_PMTUDISC,
+		.word = "pmtudisc", .json = "pmtudisc",
+		.type = IFLA_IPMESH_PMTUDISC,
 		.kind = LINKATTR_ENUM, AT(pmtudisc), .words = off_on,
 		.usage = "on|off",
 		.help = "on: never fragment outer packets; off: as the inner one wants",
 	}, {
-		.word = "fwmark", .type = IFLA_IPMESH_FWMARK,
+		.word = "fwmark", .json = "fwmark",
+		.type = IFLA_IPMESH_FWMARK,
 		.kind = LINKATTR_NUM, AT(fwmark), .min = 0, .max = UINT32_MAX,
 		.usage = "NUMBER", .help = "mark of outer packets",
 	}, {
-		.word = "mtu", .type = IFLA_IPMESH_MTU_AUTO,
+		.word = "mtu", .json = "mtu_auto",
+		.type = IFLA_IPMESH_MTU_AUTO,
 		.kind = LINKATTR_AUTO, AT(mtu_auto), .usage = "auto|NUMBER",
 		.help = "auto follows the underlay; a number pins it",
 	}, {
-		.word = "max_peers", .type = IFLA_IPMESH_MAX_PEERS,
+		.word = "max_peers", .json = "max_peers",
+		.type = IFLA_IPMESH_MAX_PEERS,
 		.kind = LINKATTR_NUM, AT(max_peers), .min = 1, .max = UINT32_MAX,
 		.usage = "NUMBER", .help = "most peers that the device takes",
 	}, {
-		.word = "peer_count", .type = IFLA_IPMESH_PEER_COUNT,
+		.word = "peer_count", .json = "peer_count",
+		.type = IFLA_IPMESH_PEER_COUNT,
 		.kind = LINKATTR_COUNT, AT(peer_count),
 		.help = "peers that it has",
 	},

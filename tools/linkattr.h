@@ -40,7 +40,8 @@ enum linkattr_kind {
 };
 
 struct linkattr {
-	const char *word;		/* command line and JSON */
+	const char *word;		/* of the command line */
+	const char *json;		/* key of output */
 	uint16_t type;			/* IFLA_IPMESH_* */
 	enum linkattr_kind kind;
 	uint8_t size;			/* of the number: 1 or 4 */

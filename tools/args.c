@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The words of a command, one by one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "addr.h"
+#include "args.h"
+#include "cmd.h"
+#include "err.h"
+
+const char *args_word(struct args *a)
+{
+	const char *w;
+
+	if (a->status || a->help)
+		return NULL;
+	while ((w = *a->at)) {
+		a->at++;
+		if (!strcmp(w, "-h") || !strcmp(w, "--help")) {
+			a->help = true;
+			return NULL;
+		}
+		if (cmd_option(w))
+			continue;
+		if (w[0] == '-') {
+			a->status = err_usage("%s: unknown option \"%s\"; see ipmesh %s --help",
+					      a->cmd, err_safe(w), a->cmd);
+			return NULL;
+		}
+		return w;
+	}
+	return NULL;
+}
+
+const char *args_value(struct args *a, const char *word)
+{
+	const char *v = *a->at;
+
+	if (!v || (v[0] == '-' && v[1])) {
+		a->status = err_novalue(a->cmd, word);
+		return NULL;
+	}
+	a->at++;
+	return v;
+}
+
+bool args_once(struct args *a, bool *seen, const char *word)
+{
+	if (*seen)
+		a->status = err_twice(a->cmd, word);
+	*seen = true;
+	return !a->status;
+}
+
+bool args_wrong(struct args *a, const char *word, const char *why)
+{
+	a->status = err_usage("%s: %s: %s", a->cmd, word, why);
+	return false;
+}
+
+bool args_number(struct args *a, const char *word, uint32_t min, uint32_t max,
+		 uint32_t *n)
+{
+	const char *v = args_value(a, word);
+	unsigned long long x = 0;
+	const char *c;
+
+	if (!v)
+		return false;
+	for (c = v; *c >= '0' && *c <= '9' && x <= UINT32_MAX; c++)
+		x = x * 10 + (unsigned int)(*c - '0');
+	if (!*v || *c || x < min || x > max) {
+		a->status = err_usage("%s: %s: \"%s\" is not a number from %u to %u",
+				      a->cmd, word, err_safe(v), min, max);
+		return false;
+	}
+	*n = (uint32_t)x;
+	return true;
+}
+
+bool prefix_list_has(const struct prefix_list *l, const struct prefix *p)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (prefix_eq(&l->v[i], p))
+			return true;
+	return false;
+}
+
+bool args_prefix(struct args *a, const char *word, const char *value,
+		 struct prefix_list *l)
+{
+	struct prefix p;
+	const char *why = prefix_parse(&p, value);
+
+	if (why)
+		return args_wrong(a, word, why);
+	if (prefix_list_has(l, &p)) {
+		a->status = err_usage("%s: %s %s is given twice; name it once",
+				      a->cmd, word, prefix_str(&p));
+		return false;
+	}
+	l->v = xgrow(l->v, l->n, &l->cap, sizeof(p));
+	l->v[l->n++] = p;
+	return true;
+}

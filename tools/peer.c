@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* ipmesh peer: peers of a device, with the routes that lead to them. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "args.h"
+#include "cmd.h"
+#include "err.h"
+#include "out.h"
+#include "plan.h"
+#include "view.h"
+
+static const char usage[] =
+	"Usage: ipmesh peer add ENDPOINT [dev DEV] [name NAME] [cidr PREFIX]… [move] [noroute]\n"
+	"       ipmesh peer set ENDPOINT [dev DEV] [name NAME] [cidr PREFIX]… [nocidr PREFIX]…\n"
+	"                       [cidrs PREFIX,…|none] [move] [noroute]\n"
+	"       ipmesh peer del ENDPOINT [dev DEV]\n"
+	"       ipmesh peer show [ENDPOINT] [dev DEV] [-s]\n"
+	"       ipmesh peer flush [dev DEV]\n"
+	"\n"
+	"A peer is a remote node: its underlay address, and the pod CIDRs behind it. DEV\n"
+	"may be left out when there is one ipmesh device only.\n"
+	"\n"
+	"  name NAME      a label, at most 63 bytes; \"\" takes it away\n"
+	"  cidr PREFIX    a pod CIDR of the peer; with set one more\n"
+	"  nocidr PREFIX  a pod CIDR that goes\n"
+	"  cidrs LIST     these pod CIDRs and no others\n"
+	"  move           take pod CIDRs over from other peers that hold them\n"
+	"  noroute        leave nexthops and routes alone, for a routing daemon\n"
+	"\n"
+	"Without noroute a peer gets a nexthop object, and each pod CIDR that is named a\n"
+	"route by it (proto ipmesh); they go with the CIDR, and with the peer. Routes of\n"
+	"another protocol are never touched. A request happens whole or not at all.\n"
+	"\n"
+	"Examples:\n"
+	"  ipmesh peer add 172.16.40.198 name k8s-node1 cidr 10.244.1.0/24\n"
+	"  ipmesh peer set 172.16.40.198 nocidr 10.244.1.0/24 cidr 10.244.2.0/24\n"
+	"  ipmesh peer del 172.16.40.198\n";
+
+enum verb { ADD, SET, DEL, SHOW, FLUSH };
+
+struct ask {
+	struct addr endpoint;
+	const char *dev, *name;
+	struct prefix_list add, remove;
+	bool has_endpoint, has_dev, has_name, has_cidrs, move, noroute;
+};
+
+static void ask_free(struct ask *ask)
+{
+	free(ask->add.v);
+	free(ask->remove.v);
+}
+
+static bool read_name(struct args *a, struct ask *ask)
+{
+	const char *v = *a->at;
+	json_t *j;
+
+	if (!args_once(a, &ask->has_name, "name"))
+		return false;
+	if (!v)
+		return args_value(a, "name");
+	a->at++;
+	if (strlen(v) > IPMESH_NAME_MAX) {
+		a->status = err_usage("%s: name: \"%s\" is longer than %d bytes",
+				      a->cmd, err_safe(v), IPMESH_NAME_MAX);
+		return false;
+	}
+	for (const char *c = v; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 127)
+			return args_wrong(a, "name", "has a control character");
+	j = json_string(v);
+	if (!j)
+		return args_wrong(a, "name", "is not valid UTF-8");
+	json_decref(j);
+	ask->name = v;
+	return true;
+}
+
+static bool read_cidrs(struct args *a, struct ask *ask)
+{
+	const char *v;
+	char *list, *part, *rest;
+	bool ok = true;
+
+	if (!args_once(a, &ask->has_cidrs, "cidrs"))
+		return false;
+	v = args_value(a, "cidrs");
+	if (!v)
+		return false;
+	if (!strcmp(v, "none"))
+		return true;
+	rest = list = xstrdup(v);
+	while (ok && (part = strsep(&rest, ",")))
+		ok = args_prefix(a, "cidrs", part, &ask->add);
+	free(list);
+	return ok;
+}
+
+static bool read_endpoint(struct args *a, const char *w, struct ask *ask)
+{
+	const char *why = addr_parse(&ask->endpoint, w);
+
+	if (why) {
+		/* More likely a wrong word than a wrong address. */
+		if (!strpbrk(w, ".:") || ask->has_endpoint)
+			a->status = err_unknown(a->cmd, w);
+		else
+			a->status = err_usage("%s: %s", a->cmd, why);
+		return false;
+	}
+	if (!addr_is_unicast(&ask->endpoint)) {
+		a->status = err_usage("%s: %s is not the address of a host", a->cmd,
+				      addr_str(&ask->endpoint));
+		return false;
+	}
+	if (ask->has_endpoint)
+		a->status = err_usage("%s: a second endpoint \"%s\"; name one",
+				      a->cmd, err_safe(w));
+	ask->has_endpoint = true;
+	return !a->status;
+}
+
+static bool read_dev(struct args *a, struct ask *ask)
+{
+	const char *why;
+
+	if (!args_once(a, &ask->has_dev, "dev"))
+		return false;
+	ask->dev = args_value(a, "dev");
+	why = ask->dev ? rtlink_check_name(ask->dev) : NULL;
+	return why ? args_wrong(a, "dev", why) : ask->dev != NULL;
+}
+
+static void read_words(struct args *a, enum verb verb, struct ask *ask)
+{
+	bool change = verb == ADD || verb == SET;
+	const char *w, *v;
+
+	while ((w = args_word(a))) {
+		if (!strcmp(w, "dev")) {
+			read_dev(a, ask);
+		} else if (change && !strcmp(w, "name")) {
+			read_name(a, ask);
+		} else if (change && !strcmp(w, "cidr")) {
+			v = args_value(a, w);
+			if (v)
+				args_prefix(a, w, v, &ask->add);
+		} else if (verb == SET && !strcmp(w, "nocidr")) {
+			v = args_value(a, w);
+			if (v)
+				args_prefix(a, w, v, &ask->remove);
+		} else if (change && !strcmp(w, "cidrs")) {
+			read_cidrs(a, ask);
+		} else if (change && !strcmp(w, "move")) {
+			args_once(a, &ask->move, w);
+		} else if (change && !strcmp(w, "noroute")) {
+			args_once(a, &ask->noroute, w);
+		} else if (verb != FLUSH) {
+			read_endpoint(a, w, ask);
+		} else {
+			a->status = err_unknown(a->cmd, w);
+		}
+	}
+}
+
+static void check_words(struct args *a, enum verb verb, const struct ask *ask)
+{
+	if (verb <= DEL && !ask->has_endpoint)
+		a->status = err_missing(a->cmd, "the peer's endpoint");
+	else if (ask->add.n > IPMESH_MAX_CIDRS || ask->remove.n > IPMESH_MAX_CIDRS)
+		a->status = err_usage("%s: a peer has at most %d CIDRs", a->cmd,
+				      IPMESH_MAX_CIDRS);
+	else if (verb == SET && ask->has_cidrs && ask->remove.n)
+		a->status = err_usage("%s: cidrs replaces all; leave out nocidr",
+				      a->cmd);
+	else if (verb == SET && !ask->has_name && !ask->has_cidrs &&
+		 !ask->add.n && !ask->remove.n)
+		a->status = err_missing(a->cmd, "what to change");
+	for (size_t i = 0; i < ask->remove.n && !a->status; i++)
+		if (prefix_list_has(&ask->add, &ask->remove.v[i]))
+			a->status = err_usage("%s: %s is both in cidr and in nocidr",
+					      a->cmd, prefix_str(&ask->remove.v[i]));
+}
+
+static int no_peer(const struct plan *p, const struct addr *endpoint, int e)
+{
+	if (e == -ENOENT && nl_family(p->nl) > 0)
+		return err_refused("%s has no peer %s; see ipmesh peer show dev %s",
+				   p->link.name, addr_str(endpoint), p->link.name);
+	return err_refused("peer %s of %s: %s", addr_str(endpoint), p->link.name,
+			   nl_error(p->nl, e));
+}
+
+/* Those who hold CIDRs that the endpoint is to get: noted first, so that they
+ * get them back if a later step fails.
+ */
+static int plan_losers(struct plan *p, struct peers *peers,
+		       const struct ask *ask)
+{
+	int e = genlpeer_dump(p->nl, p->link.ifindex, peers);
+
+	if (e)
+		return err_refused("peers of %s: %s", p->link.name,
+				   nl_error(p->nl, e));
+	for (size_t i = 0; i < peers->n; i++) {
+		const struct peer *o = &peers->v[i];
+		bool loses = false;
+		struct step *s;
+
+		if (addr_eq(&o->endpoint, &ask->endpoint))
+			continue;
+		for (size_t k = 0; k < ask->add.n; k++)
+			loses |= peer_has_cidr(o, &ask->add.v[k]);
+		if (!loses)
+			continue;
+		s = steps_add(&p->steps, STEP_PEER_LOSES);
+		s->peer.ifindex = p->link.ifindex;
+		s->peer.endpoint = o->endpoint;
+		s->old = *o;
+	}
+	return EXIT_DONE;
+}
+
+static void tidy_losers(struct plan *p)
+{
+	size_t n = p->steps.n;
+
+	for (size_t i = 0; i < n; i++)
+		if (p->steps.v[i].kind == STEP_PEER_LOSES) {
+			struct addr a = p->steps.v[i].peer.endpoint;
+
+			plan_tidy(p, &a);
+		}
+}
+
+/* add and set: first the peer, for the device must know where to send, then
+ * the routes; what goes away, last.
+ */
+static int change(struct plan *p, const struct ask *ask, bool is_new)
+{
+	struct prefix_list gone = { 0 };
+	struct peers peers = { 0 };
+	struct peer old = { 0 };
+	struct step *s;
+	int rc = EXIT_DONE, e;
+
+	if (!is_new) {
+		e = genlpeer_get(p->nl, p->link.ifindex, &ask->endpoint, &old);
+		if (e)
+			return no_peer(p, &ask->endpoint, e);
+	}
+	if (!ask->noroute)
+		rc = plan_read(p);
+	if (!rc && ask->move)
+		rc = plan_losers(p, &peers, ask);
+	if (rc)
+		goto out;
+
+	s = steps_add(&p->steps, is_new ? STEP_PEER_NEW : STEP_PEER_SET);
+	s->old = old;
+	s->peer = (struct peer_change){
+		.ifindex = p->link.ifindex, .endpoint = ask->endpoint,
+		.name = ask->name,
+		.add = ask->add.v, .n_add = ask->add.n,
+		.remove = ask->remove.v, .n_remove = ask->remove.n,
+		.flags = (ask->move ? IPMESH_PEER_FLAGS_MOVE : 0) |
+			 (ask->has_cidrs && !is_new ?
+			  IPMESH_PEER_FLAGS_REPLACE_CIDRS : 0),
+	};
+	if (!ask->noroute) {
+		for (size_t i = 0; i < old.n_cidrs; i++) {
+			const struct prefix *c = &old.cidrs[i];
+
+			if (ask->has_cidrs ? prefix_list_has(&ask->add, c) :
+			    !prefix_list_has(&ask->remove, c))
+				continue;
+			gone.v = xgrow(gone.v, gone.n, &gone.cap, sizeof(*c));
+			gone.v[gone.n++] = *c;
+		}
+		rc = plan_route(p, &ask->endpoint, ask->add.v, ask->add.n);
+		if (!rc && gone.n) {
+			plan_unroute(p, &ask->endpoint, gone.v, gone.n);
+			plan_tidy(p, &ask->endpoint);
+		}
+		if (!rc)
+			tidy_losers(p);
+	}
+	if (!rc)
+		rc = steps_run(p->nl, &p->steps, p->link.name);
+out:
+	free(gone.v);
+	peer_clear(&old);
+	peers_free(&peers);
+	return rc;
+}
+
+static int del(struct plan *p, const struct ask *ask)
+{
+	struct peer old;
+	struct step *s;
+	int rc, e;
+
+	e = genlpeer_get(p->nl, p->link.ifindex, &ask->endpoint, &old);
+	if (e)
+		return no_peer(p, &ask->endpoint, e);
+	rc = plan_read(p);
+	if (!rc) {
+		plan_unroute(p, &ask->endpoint, NULL, 0);
+		plan_tidy(p, &ask->endpoint);
+		s = steps_add(&p->steps, STEP_PEER_DEL);
+		s->peer.ifindex = p->link.ifindex;
+		s->peer.endpoint = ask->endpoint;
+		s->old = old;
+		rc = steps_run(p->nl, &p->steps, p->link.name);
+	}
+	peer_clear(&old);
+	return rc;
+}
+
+/* Many at once: with a nexthop its routes go, so few requests do it. */
+static int flush(struct plan *p)
+{
+	struct peers peers = { 0 };
+	struct nl_batch b;
+	size_t failed = 0;
+	int rc, e;
+
+	rc = plan_read(p);
+	if (rc)
+		return rc;
+	e = genlpeer_dump(p->nl, p->link.ifindex, &peers);
+	if (e)
+		return err_refused("peers of %s: %s", p->link.name,
+				   nl_error(p->nl, e));
+	nl_batch_init(&b, p->nl);
+	for (size_t i = 0; i < p->nexthops.n; i++)
+		if (p->nexthops.v[i].oif == p->link.ifindex &&
+		    p->nexthops.v[i].proto == RTPROT_IPMESH)
+			rtnexthop_del(&b, p->nexthops.v[i].id);
+	for (size_t i = 0; i < p->routes.n; i++)
+		if (plan_is_ours(p, &p->routes.v[i]) && !p->routes.v[i].nhid &&
+		    p->routes.v[i].gw.family)
+			rtroute_del(&b, &p->routes.v[i]);
+	for (size_t i = 0; i < peers.n; i++)
+		genlpeer_del(&b, p->link.ifindex, &peers.v[i].endpoint);
+	nl_send(&b);
+	for (size_t i = 0; i < b.n; i++) {
+		/* Somebody else was quicker. */
+		if (b.req[i].error == -ENOENT || b.req[i].error == -ESRCH)
+			continue;
+		if (b.req[i].error && !failed++)
+			rc = err_refused("flush of %s: %s", p->link.name,
+					 nl_req_error(&b, i));
+	}
+	nl_batch_free(&b);
+	peers_free(&peers);
+	return rc;
+}
+
+static int show_device(struct nl *nl, const struct rtlink *l,
+		       const struct view_routes *routes, const struct ask *ask)
+{
+	struct peers all = { 0 }, one = { 0 };
+	const struct peer *found;
+	int e = genlpeer_dump(nl, l->ifindex, &all);
+
+	if (e)
+		return err_refused("peers of %s: %s", l->name, nl_error(nl, e));
+	if (ask->has_endpoint) {
+		found = peers_find(&all, &ask->endpoint);
+		one.v = (struct peer *)found;
+		one.n = found != NULL;
+		e = found ? 0 : -ENOENT;
+	}
+	if (!e) {
+		if (!ask->dev)
+			out_text("%s:\n", l->name);
+		view_peers(ask->has_endpoint ? &one : &all, l, routes, true);
+	}
+	peers_free(&all);
+	return e ? -1 : EXIT_DONE;
+}
+
+static int show(struct nl *nl, const struct ask *ask)
+{
+	struct view_routes routes = { 0 };
+	struct rtlinks links = { 0 };
+	struct rtlink l;
+	size_t missing = 0, shown = 0;
+	int rc = EXIT_DONE, e;
+
+	if (ask->dev) {
+		rc = rtlink_find(nl, ask->dev, &l);
+		if (rc)
+			return rc;
+	}
+	e = rtlink_dump(nl, IPMESH_KIND, &links);
+	if (!e && links.n)
+		e = view_routes_read(nl, &routes);
+	if (e)
+		rc = err_refused("cannot read the kernel's state: %s",
+				 nl_error(nl, e));
+	out_arr(NULL);
+	for (size_t i = 0; i < links.n && rc <= 0; i++) {
+		if (ask->dev && links.v[i].ifindex != l.ifindex)
+			continue;
+		shown++;
+		rc = show_device(nl, &links.v[i], &routes, ask);
+		missing += rc < 0;
+	}
+	out_end();
+	if (rc < 0)
+		rc = EXIT_DONE;
+	if (!rc && ask->has_endpoint && missing == shown)
+		rc = err_refused("there is no peer %s; see ipmesh peer show",
+				 addr_str(&ask->endpoint));
+	if (!rc)
+		rc = out_flush();
+	view_routes_free(&routes);
+	rtlinks_free(&links);
+	return rc;
+}
+
+static int run(enum verb verb, const struct ask *ask)
+{
+	struct plan p = { .nl = nl_open() };
+	int rc = EXIT_DONE;
+
+	if (verb != SHOW)
+		rc = rtlink_find(p.nl, ask->dev, &p.link);
+	if (!rc) {
+		switch (verb) {
+		case ADD:
+		case SET:
+			rc = change(&p, ask, verb == ADD);
+			break;
+		case DEL:
+			rc = del(&p, ask);
+			break;
+		case FLUSH:
+			rc = flush(&p);
+			break;
+		case SHOW:
+			rc = show(p.nl, ask);
+			break;
+		}
+	}
+	plan_free(&p);
+	nl_close(p.nl);
+	return rc;
+}
+
+int cmd_peer(int argc, char **argv)
+{
+	static const char *const verbs[] = {
+		[ADD] = "peer add", [SET] = "peer set", [DEL] = "peer del",
+		[SHOW] = "peer show", [FLUSH] = "peer flush",
+	};
+	struct args a = { .cmd = "peer", .at = argv + 1 };
+	struct ask ask = { 0 };
+	unsigned int v = SHOW;
+	const char *w;
+
+	(void)argc;
+	w = args_word(&a);
+	if (w && cmd_is_help(w))
+		a.help = true;
+	else if (w)
+		for (v = ADD; v <= FLUSH && strcmp(verbs[v] + 5, w); v++)
+			;
+	if (v > FLUSH)
+		return err_usage("peer: unknown word \"%s\"; say add, set, del, show or flush",
+				 err_safe(w));
+	a.cmd = verbs[v];
+	read_words(&a, v, &ask);
+	if (!a.help && !a.status)
+		check_words(&a, v, &ask);
+	if (a.help)
+		a.status = cmd_help(usage);
+	else if (!a.status)
+		a.status = run(v, &ask);
+	ask_free(&ask);
+	return a.status;
+}

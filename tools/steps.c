@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Changes that happen all or not at all. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "err.h"
+#include "steps.h"
+
+struct step *steps_add(struct steps *s, enum step_kind kind)
+{
+	struct step *st;
+
+	s->v = xgrow(s->v, s->n, &s->cap, sizeof(*s->v));
+	st = &s->v[s->n++];
+	memset(st, 0, sizeof(*st));
+	st->kind = kind;
+	return st;
+}
+
+void steps_free(struct steps *s)
+{
+	free(s->v);
+	memset(s, 0, sizeof(*s));
+}
+
+static void put(struct nl_batch *b, const struct step *s)
+{
+	switch (s->kind) {
+	case STEP_PEER_LOSES:
+		return;
+	case STEP_PEER_NEW:
+		genlpeer_new(b, &s->peer);
+		break;
+	case STEP_PEER_SET:
+		genlpeer_set(b, &s->peer);
+		break;
+	case STEP_PEER_DEL:
+		genlpeer_del(b, s->peer.ifindex, &s->peer.endpoint);
+		break;
+	case STEP_NEXTHOP_ADD:
+		rtnexthop_add(b, &s->nexthop);
+		break;
+	case STEP_NEXTHOP_DEL:
+		rtnexthop_del(b, s->nexthop.id);
+		break;
+	case STEP_ROUTE_ADD:
+		rtroute_add(b, &s->route);
+		break;
+	case STEP_ROUTE_REPLACE:
+		rtroute_replace(b, &s->route);
+		break;
+	case STEP_ROUTE_DEL:
+		rtroute_del(b, &s->route);
+		break;
+	}
+	b->req[b->n - 1].who = (void *)s;
+}
+
+static void put_undo(struct nl_batch *b, const struct step *s)
+{
+	struct peer_change back = {
+		.ifindex = s->peer.ifindex, .endpoint = s->peer.endpoint,
+		.name = s->old.name, .add = s->old.cidrs,
+		.n_add = s->old.n_cidrs,
+	};
+
+	switch (s->kind) {
+	case STEP_PEER_NEW:
+		genlpeer_del(b, s->peer.ifindex, &s->peer.endpoint);
+		break;
+	case STEP_PEER_LOSES:
+	case STEP_PEER_SET:
+		/* Also takes back what was moved away from it. */
+		back.flags = IPMESH_PEER_FLAGS_REPLACE_CIDRS |
+			     IPMESH_PEER_FLAGS_MOVE;
+		genlpeer_set(b, &back);
+		break;
+	case STEP_PEER_DEL:
+		genlpeer_new(b, &back);
+		break;
+	case STEP_NEXTHOP_ADD:
+		rtnexthop_del(b, s->nexthop.id);
+		break;
+	case STEP_NEXTHOP_DEL:
+		rtnexthop_add(b, &s->nexthop);
+		break;
+	case STEP_ROUTE_ADD:
+		rtroute_del(b, &s->route);
+		break;
+	case STEP_ROUTE_REPLACE:
+		rtroute_replace(b, &s->old_route);
+		break;
+	case STEP_ROUTE_DEL:
+		rtroute_add(b, &s->route);
+		break;
+	}
+}
+
+static void explain(const struct nl_batch *b, size_t i, const struct step *s,
+		    const char *dev)
+{
+	const char *why = nl_req_error(b, i);
+
+	switch (s->kind) {
+	case STEP_PEER_NEW:
+	case STEP_PEER_SET:
+	case STEP_PEER_DEL:
+	case STEP_PEER_LOSES:
+		warn("peer %s of %s: %s", addr_str(&s->peer.endpoint), dev, why);
+		break;
+	case STEP_NEXTHOP_ADD:
+	case STEP_NEXTHOP_DEL:
+		warn("nexthop %u via %s dev %s: %s%s", s->nexthop.id,
+		     addr_str(&s->nexthop.gw), dev, why,
+		     b->req[i].error == -ENETDOWN || (b->req[i].text &&
+		     strstr(b->req[i].text, "is not up")) ?
+		     "; routes need it up: ipmesh link set DEV up" : "");
+		break;
+	case STEP_ROUTE_ADD:
+	case STEP_ROUTE_REPLACE:
+	case STEP_ROUTE_DEL:
+		warn("route %s of %s: %s", prefix_str(&s->route.dst), dev, why);
+		break;
+	}
+}
+
+int steps_run(struct nl *nl, struct steps *s, const char *dev)
+{
+	struct nl_batch b;
+	int rc = EXIT_DONE;
+
+	nl_batch_init(&b, nl);
+	b.stop = true;
+	for (size_t i = 0; i < s->n; i++)
+		put(&b, &s->v[i]);
+	if (nl_send(&b)) {
+		size_t i = nl_first_error(&b);
+		const struct step *failed = b.req[i].who;
+
+		explain(&b, i, failed, dev);
+		rc = EXIT_REFUSED;
+		nl_batch_reset(&b);
+		b.stop = false;
+		while (failed-- > s->v)
+			put_undo(&b, failed);
+		if (nl_send(&b))
+			warn("could not take back what was done before: %s; see ipmesh show",
+			     nl_req_error(&b, nl_first_error(&b)));
+	}
+	nl_batch_free(&b);
+	return rc;
+}

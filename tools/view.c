@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* How devices and peers are shown. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "err.h"
+#include "out.h"
+#include "view.h"
+
+/* CIDRs of a peer that a line of text shows; JSON has all. */
+#define CIDRS_SHOWN	3
+
+int view_routes_read(struct nl *nl, struct view_routes *r)
+{
+	struct rtroute_filter f = { 0 };
+	int e;
+
+	memset(r, 0, sizeof(*r));
+	e = rtroute_dump(nl, &f, &r->all);
+	if (!e)
+		e = rtnexthop_dump(nl, 0, &r->nexthops);
+	/* A kernel built without nexthop objects. */
+	if (e == -EOPNOTSUPP)
+		e = 0;
+	if (e)
+		return e;
+	if (r->all.n)
+		qsort(r->all.v, r->all.n, sizeof(*r->all.v), rtroute_cmp);
+	for (size_t i = 0; i < r->all.n; i++) {
+		struct rtroute *rt = &r->all.v[i];
+		const struct nexthop *nh;
+
+		nh = rt->nhid ? rtnexthop_by_id(&r->nexthops, rt->nhid) : NULL;
+		if (nh && !rt->oif) {
+			rt->oif = nh->oif;
+			rt->gw = nh->gw;
+		}
+		if (!rt->oif || rt->gw.family || rt->type != RTN_UNICAST)
+			continue;
+		r->device.v = xgrow(r->device.v, r->device.n, &r->device.cap,
+				    sizeof(*rt));
+		r->device.v[r->device.n++] = *rt;
+	}
+	return 0;
+}
+
+void view_routes_free(struct view_routes *r)
+{
+	rtroutes_free(&r->all);
+	rtroutes_free(&r->device);
+	rtnexthops_free(&r->nexthops);
+}
+
+/* The first, and so the best, of the routes for exactly this prefix. */
+static const struct rtroute *exact(const struct rtroutes *l,
+				   const struct prefix *p)
+{
+	size_t from = 0, to = l->n;
+
+	while (from < to) {
+		size_t mid = from + (to - from) / 2;
+
+		if (prefix_cmp(&l->v[mid].dst, p) < 0)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return from < l->n && prefix_eq(&l->v[from].dst, p) ? &l->v[from] : NULL;
+}
+
+enum view_route view_route_of(const struct view_routes *r, uint32_t ifindex,
+			      const struct addr *endpoint,
+			      const struct prefix *cidr)
+{
+	const struct rtroute *rt = exact(&r->all, cidr), *best = NULL;
+	struct addr gw;
+
+	if (rt) {
+		if (rt->oif != ifindex || rt->type != RTN_UNICAST)
+			return VIEW_ROUTE_OTHER;
+		if (!rt->gw.family)
+			return VIEW_ROUTE_DEVICE;
+		gw = addr_unmapped(&rt->gw);
+		return addr_eq(&gw, endpoint) ? VIEW_ROUTE_PEER : VIEW_ROUTE_OTHER;
+	}
+	for (size_t i = 0; i < r->device.n; i++) {
+		rt = &r->device.v[i];
+		if (rt->oif == ifindex && prefix_covers(&rt->dst, cidr) &&
+		    (!best || rt->dst.len > best->dst.len))
+			best = rt;
+	}
+	return best ? VIEW_ROUTE_DEVICE : VIEW_ROUTE_MISSING;
+}
+
+static void view_drops(const struct drops *d, const char *before)
+{
+	bool any = false;
+
+	out_obj("drops");
+	for (unsigned int i = 0; i < DROPS_N; i++) {
+		if (!drop_names[i].name)
+			continue;
+		if (out_is_json()) {
+			out_u64(drop_names[i].name, NULL, d->n[i]);
+		} else if (d->n[i] && options.stats) {
+			out_text("%s%s %" PRIu64, any ? ", " : before,
+				 drop_names[i].name, d->n[i]);
+			any = true;
+		}
+	}
+	out_end();
+}
+
+static void view_addrs(const struct rtlink *l, const struct rtaddrs *addrs)
+{
+	out_arr("addresses");
+	for (size_t i = 0; i < addrs->n; i++)
+		if (addrs->v[i].ifindex == l->ifindex &&
+		    addrs->v[i].scope != RT_SCOPE_LINK)
+			out_str(OUT_ITEM, ", address %s",
+				prefix_str(&addrs->v[i].addr));
+	out_end();
+}
+
+static void view_attrs(const struct rtlink *l, bool details)
+{
+	for (size_t i = 0; i < linkattr_count; i++) {
+		const struct linkattr *a = &linkattr_table[i];
+		uint32_t n = linkattr_number(a, &l->attrs);
+		const char *text;
+
+		if (!(l->attrs.has & LINKATTR_BIT(a->type)) ||
+		    a->kind == LINKATTR_AUTO)
+			continue;
+		text = linkattr_text(a, &l->attrs);
+		if (!out_is_json()) {
+			if (details)
+				out_text(" %s %s", a->word, text);
+			continue;
+		}
+		if (a->kind == LINKATTR_DEV && !n)
+			out_null(a->json, NULL);
+		else if (a->kind == LINKATTR_ENUM && !strcmp(a->words[1], "on"))
+			out_bool(a->json, NULL, n);
+		else if ((a->kind == LINKATTR_NUM && !(a->other && n == a->other_value)) ||
+			 a->kind == LINKATTR_COUNT)
+			out_u64(a->json, NULL, n);
+		else
+			out_str(a->json, NULL, text);
+	}
+}
+
+static void view_counters(const struct rtlink *l)
+{
+	out_obj("stats");
+	out_u64("rx_packets", NULL, l->stats.rx_packets);
+	out_u64("rx_bytes", NULL, l->stats.rx_bytes);
+	out_u64("rx_dropped", NULL, l->stats.rx_dropped);
+	out_u64("rx_errors", NULL, l->stats.rx_errors);
+	out_u64("tx_packets", NULL, l->stats.tx_packets);
+	out_u64("tx_bytes", NULL, l->stats.tx_bytes);
+	out_u64("tx_dropped", NULL, l->stats.tx_dropped);
+	out_u64("tx_errors", NULL, l->stats.tx_errors);
+	out_end();
+}
+
+void view_link(const struct rtlink *l, const struct rtaddrs *addrs,
+	       bool details)
+{
+	bool up = l->flags & IFF_UP;
+	bool automatic = l->attrs.mtu_auto;
+	const struct linkattr *local = linkattr_by_word("local");
+	const struct linkattr *peers = linkattr_by_word("peers");
+
+	out_mark(OUT_BOLD);
+	out_str("device", "%s", l->name);
+	out_mark(OUT_PLAIN);
+	out_u64("ifindex", NULL, l->ifindex);
+	if (!up)
+		out_mark(OUT_BAD);
+	out_str("state", ": %s", up ? "up" : "down");
+	if (!up)
+		out_mark(OUT_PLAIN);
+	out_u64("mtu", ", mtu %" PRIu64, l->mtu);
+	out_bool("mtu_auto", " (auto)", automatic);
+	if (!details && !out_is_json()) {
+		out_text(", local %s", linkattr_text(local, &l->attrs));
+		if (l->attrs.link)
+			out_text(", dev %s",
+				 linkattr_text(linkattr_by_word("dev"), &l->attrs));
+		out_text(", peers %s", linkattr_text(peers, &l->attrs));
+	}
+	view_addrs(l, addrs);
+	out_text("%s", details ? "\n   " : "\n");
+	view_attrs(l, details);
+	if (details)
+		out_text("\n");
+	view_counters(l);
+	if (details || options.stats)
+		out_text("    rx %s, %" PRIu64 " packets; tx %s, %" PRIu64 " packets; dropped: rx %" PRIu64 ", tx %" PRIu64 "\n",
+			 out_bytes(l->stats.rx_bytes), l->stats.rx_packets,
+			 out_bytes(l->stats.tx_bytes), l->stats.tx_packets,
+			 l->stats.rx_dropped, l->stats.tx_dropped);
+	view_drops(&l->drops, "    drops: ");
+	if (options.stats && drops_total(&l->drops))
+		out_text("\n");
+}
+
+static const char *const route_words[] = {
+	[VIEW_ROUTE_MISSING] = "missing", [VIEW_ROUTE_PEER] = "peer",
+	[VIEW_ROUTE_DEVICE] = "device", [VIEW_ROUTE_OTHER] = "other",
+};
+
+/* CIDRs and whether they are routed: two cells. */
+static void view_cidrs(const struct peer *p, const struct rtlink *l,
+		       const struct view_routes *r)
+{
+	size_t count[4] = { 0 };
+
+	out_arr("cidrs");
+	for (size_t i = 0; i < p->n_cidrs; i++) {
+		enum view_route v = view_route_of(r, l->ifindex, &p->endpoint,
+						  &p->cidrs[i]);
+
+		count[v]++;
+		out_obj(NULL);
+		out_str("prefix", i >= CIDRS_SHOWN ? NULL : i ? ", %s" : "%s",
+			prefix_str(&p->cidrs[i]));
+		out_str("route", NULL, route_words[v]);
+		out_end();
+	}
+	out_end();
+	if (p->n_cidrs > CIDRS_SHOWN)
+		out_text(" and %zu more", p->n_cidrs - CIDRS_SHOWN);
+	out_cell();
+
+	if (!p->n_cidrs) {
+		out_text("-");
+	} else if (count[VIEW_ROUTE_PEER] + count[VIEW_ROUTE_DEVICE] == p->n_cidrs) {
+		out_text("ok");
+	} else {
+		out_mark(OUT_WARN);
+		if (count[VIEW_ROUTE_MISSING] == p->n_cidrs)
+			out_text("missing");
+		else if (count[VIEW_ROUTE_OTHER] == p->n_cidrs)
+			out_text("elsewhere");
+		else
+			out_text("%zu of %zu", count[VIEW_ROUTE_PEER] +
+				 count[VIEW_ROUTE_DEVICE], p->n_cidrs);
+		out_mark(OUT_PLAIN);
+	}
+	out_cell();
+}
+
+static void view_peer(const struct peer *p, const struct rtlink *l,
+		      const struct view_routes *r, bool device)
+{
+	out_obj(NULL);
+	if (device)
+		out_str("device", NULL, l->name);
+	out_str("endpoint", "%s", addr_str(&p->endpoint));
+	out_cell();
+	if (*p->name)
+		out_str("name", "%s", p->name);
+	else
+		out_null("name", "-");
+	out_cell();
+	view_cidrs(p, l, r);
+	out_str(NULL, "%s", out_bytes(p->stats.rx_bytes));
+	out_u64("rx_bytes", NULL, p->stats.rx_bytes);
+	out_cell();
+	out_u64("rx_packets", "%" PRIu64, p->stats.rx_packets);
+	out_cell();
+	out_str(NULL, "%s", out_bytes(p->stats.tx_bytes));
+	out_u64("tx_bytes", NULL, p->stats.tx_bytes);
+	out_cell();
+	out_u64("tx_packets", "%" PRIu64, p->stats.tx_packets);
+	out_cell();
+	if (p->stats.heard)
+		out_str(NULL, "%s ago", out_age(p->stats.last_rx_ms));
+	else
+		out_str(NULL, "%s", "never");
+	if (p->stats.heard)
+		out_u64("last_rx_ms", NULL, p->stats.last_rx_ms);
+	else
+		out_null("last_rx_ms", NULL);
+	out_u64("icmp_errors", NULL, p->stats.icmp_errors);
+	if (options.stats) {
+		out_cell();
+		out_text("%" PRIu64, p->stats.icmp_errors);
+		out_cell();
+	}
+	view_drops(&p->stats.drops, "");
+	if (options.stats && !drops_total(&p->stats.drops))
+		out_text("-");
+	out_row();
+	out_end();
+}
+
+void view_peers(const struct peers *peers, const struct rtlink *l,
+		const struct view_routes *r, bool device)
+{
+	static const char *const plain[] = {
+		"ENDPOINT", "NAME", "CIDRS", "ROUTES", ">RX", ">PACKETS",
+		">TX", ">PACKETS", ">HEARD", NULL
+	};
+	static const char *const with_drops[] = {
+		"ENDPOINT", "NAME", "CIDRS", "ROUTES", ">RX", ">PACKETS",
+		">TX", ">PACKETS", ">HEARD", ">ICMP", "DROPS", NULL
+	};
+
+	if (!peers->n) {
+		out_text("no peers\n");
+		return;
+	}
+	out_table(options.stats ? with_drops : plain);
+	for (size_t i = 0; i < peers->n; i++)
+		view_peer(&peers->v[i], l, r, device);
+	out_table_end();
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How devices and peers are shown: for link show, peer show and show. */
+#ifndef IPMESH_VIEW_H
+#define IPMESH_VIEW_H
+
+#include "genlpeer.h"
+#include "rtaddr.h"
+#include "rtlink.h"
+#include "rtnexthop.h"
+#include "rtroute.h"
+
+/* Where packets for a pod CIDR go. */
+enum view_route {
+	VIEW_ROUTE_MISSING,		/* no route for it */
+	VIEW_ROUTE_PEER,		/* to the peer, through the device */
+	VIEW_ROUTE_DEVICE,		/* through the device, which finds the peer */
+	VIEW_ROUTE_OTHER,		/* elsewhere */
+};
+
+/* The routes of the main table, made ready for many questions. */
+struct view_routes {
+	struct rtroutes all;		/* sorted */
+	struct nexthops nexthops;
+	struct rtroutes device;		/* those through devices, no gateway */
+};
+
+int view_routes_read(struct nl *nl, struct view_routes *r);
+void view_routes_free(struct view_routes *r);
+enum view_route view_route_of(const struct view_routes *r, uint32_t ifindex,
+			      const struct addr *endpoint,
+			      const struct prefix *cidr);
+
+/* The facts of a device into the open object. In text: a head line, and with
+ * @details one for all attributes.
+ */
+void view_link(const struct rtlink *l, const struct rtaddrs *addrs,
+	       bool details);
+
+/* Peers as a table, or as elements of the open array, with the name of their
+ * device if @device.
+ */
+void view_peers(const struct peers *peers, const struct rtlink *l,
+		const struct view_routes *r, bool device);
+
+#endif
