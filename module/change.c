@@ -6,11 +6,30 @@
 
 #include <uapi/linux/ipmesh.h>
 
+#include "addr.h"
 #include "change.h"
 #include "conf.h"
 #include "device.h"
 #include "message.h"
 #include "peer.h"
+
+static void refuse_held(const struct ipmesh_change_cidr *cidr,
+			const struct ipmesh_peer *holder,
+			struct netlink_ext_ack *extack)
+{
+	const char *name = holder->name ?: "";
+	const char *space = *name ? " " : "";
+
+	/* an extack has room for some 80 bytes and none for the longest name */
+	if (ipmesh_addr_is4(&holder->endpoint))
+		NL_SET_ERR_MSG_ATTR_FMT(extack, cidr->attr,
+					"Peer %pI4%s%.20s holds this pod CIDR; say move to take it",
+					&holder->endpoint.s6_addr32[3], space, name);
+	else
+		NL_SET_ERR_MSG_ATTR_FMT(extack, cidr->attr,
+					"Peer %pI6c%s%.8s holds this pod CIDR; say move",
+					&holder->endpoint, space, name);
+}
 
 /* Everything that can be refused without a change is refused here; what is
  * left to fail is memory.
@@ -32,10 +51,7 @@ static int check_cidr(struct ipmesh_dev *ipm, const struct ipmesh_change *change
 			return -ENOENT;
 		}
 	} else if (prefix && holder != peer && !change->move) {
-		NL_SET_ERR_MSG_ATTR_FMT(extack, cidr->attr,
-					"Peer %pI4%s%.40s holds this pod CIDR; say move to take it over",
-					&holder->endpoint.s6_addr32[3],
-					holder->name ? " " : "", holder->name ?: "");
+		refuse_held(cidr, holder, extack);
 		return -EEXIST;
 	}
 	if (prefix) {
@@ -199,13 +215,24 @@ static void notify(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
 static int check_new(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
 		     struct netlink_ext_ack *extack)
 {
+	const struct ipmesh_conf *conf;
+	struct in6_addr local;
 	u32 max_peers;
-	__be32 local;
+	u8 family;
 
 	rcu_read_lock();
-	max_peers = rcu_dereference(ipm->conf)->max_peers;
-	local = rcu_dereference(ipm->conf)->local;
+	conf = rcu_dereference(ipm->conf);
+	max_peers = conf->max_peers;
+	family = conf->family;
+	local = conf->local;
 	rcu_read_unlock();
+
+	if (ipmesh_addr_is4(&change->endpoint) != (family == AF_INET)) {
+		NL_SET_ERR_MSG_ATTR_FMT(extack, change->endpoint_attr,
+					"The underlay is %s, and so must the endpoint be",
+					family == AF_INET ? "IPv4" : "IPv6");
+		return -EAFNOSUPPORT;
+	}
 
 	if (ipm->peer_count >= max_peers) {
 		NL_SET_ERR_MSG_ATTR_FMT(extack, change->endpoint_attr,
@@ -213,7 +240,7 @@ static int check_new(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
 					max_peers);
 		return -ENOSPC;
 	}
-	if (local && local == change->endpoint.s6_addr32[3]) {
+	if (ipv6_addr_equal(&local, &change->endpoint)) {
 		NL_SET_ERR_MSG_ATTR(extack, change->endpoint_attr,
 				    "The endpoint is the device's own local address");
 		return -EINVAL;

@@ -8,6 +8,7 @@
 
 #include <uapi/linux/ipmesh.h>
 
+#include "addr.h"
 #include "conf.h"
 #include "device.h"
 #include "underlay.h"
@@ -36,19 +37,23 @@ const struct nla_policy ipmesh_conf_policy[IFLA_IPMESH_MAX + 1] = {
 
 static int check_local(const struct nlattr *attr, struct netlink_ext_ack *extack)
 {
-	__be32 addr;
+	struct in6_addr addr;
 
-	if (nla_len(attr) == sizeof(struct in6_addr)) {
-		NL_SET_ERR_MSG_ATTR(extack, attr, "An IPv6 underlay is not supported");
-		return -EAFNOSUPPORT;
-	}
-	if (nla_len(attr) != sizeof(addr)) {
-		NL_SET_ERR_MSG_ATTR(extack, attr, "The local address must have 4 bytes");
+	if (!ipmesh_addr_parse(attr, &addr)) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "The local address must have 4 or 16 bytes");
 		return -EINVAL;
 	}
-	addr = nla_get_in_addr(attr);
-	if (ipv4_is_multicast(addr) || ipv4_is_lbcast(addr) ||
-	    (addr && ipv4_is_zeronet(addr))) {
+	if (nla_len(attr) == sizeof(addr) && ipmesh_addr_is4(&addr)) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "A v4-mapped local address is none; give 4 bytes");
+		return -EINVAL;
+	}
+	if (ipmesh_addr_any(&addr) && ipmesh_addr_is4(&addr))
+		return 0;
+	if (ipmesh_addr_any(&addr)) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "An IPv6 underlay needs a local address");
+		return -EINVAL;
+	}
+	if (ipmesh_addr_martian(&addr) && !ipmesh_addr_loopback(&addr)) {
 		NL_SET_ERR_MSG_ATTR(extack, attr, "The local address must be unicast or any");
 		return -EINVAL;
 	}
@@ -100,6 +105,23 @@ int ipmesh_conf_validate(struct nlattr *tb[], struct nlattr *data[],
 	return 0;
 }
 
+/* No address is any, of IPv4. */
+static void set_local(struct ipmesh_conf *conf, const struct nlattr *attr)
+{
+	if (attr)
+		ipmesh_addr_parse(attr, &conf->local);
+	else
+		ipv6_addr_set_v4mapped(htonl(INADDR_ANY), &conf->local);
+
+	if (ipmesh_addr_is4(&conf->local)) {
+		conf->family = AF_INET;
+		conf->overhead = sizeof(struct iphdr);
+	} else {
+		conf->family = AF_INET6;
+		conf->overhead = sizeof(struct ipv6hdr);
+	}
+}
+
 /**
  * ipmesh_conf_make - a conf from attributes
  * @ipm: the device
@@ -146,6 +168,7 @@ struct ipmesh_conf *ipmesh_conf_make(struct ipmesh_dev *ipm,
 		conf->gen = old->gen + 1;
 	} else {
 		conf->ipm = ipm;
+		set_local(conf, NULL);
 		conf->ttl = IPDEFTTL;
 		conf->dscp = IPMESH_DSCP_INHERIT;
 		conf->pmtudisc = true;
@@ -155,7 +178,19 @@ struct ipmesh_conf *ipmesh_conf_make(struct ipmesh_dev *ipm,
 		return conf;
 
 	if (data[IFLA_IPMESH_LOCAL])
-		conf->local = nla_get_in_addr(data[IFLA_IPMESH_LOCAL]);
+		set_local(conf, data[IFLA_IPMESH_LOCAL]);
+	if (old && old->family != conf->family) {
+		NL_SET_ERR_MSG_ATTR(extack, data[IFLA_IPMESH_LOCAL],
+				    "The family of the underlay cannot be changed; make another device");
+		kfree(conf);
+		return ERR_PTR(-EAFNOSUPPORT);
+	}
+	if (conf->family == AF_INET6 && !ipv6_mod_enabled()) {
+		NL_SET_ERR_MSG_ATTR(extack, data[IFLA_IPMESH_LOCAL],
+				    "IPv6 is disabled on this host");
+		kfree(conf);
+		return ERR_PTR(-EAFNOSUPPORT);
+	}
 	if (data[IFLA_IPMESH_LINK])
 		conf->link = nla_get_u32(data[IFLA_IPMESH_LINK]);
 	if (data[IFLA_IPMESH_PEERS])
@@ -251,7 +286,7 @@ void ipmesh_conf_remove(struct ipmesh_dev *ipm)
  */
 size_t ipmesh_conf_size(void)
 {
-	return nla_total_size(sizeof(__be32)) +	/* IFLA_IPMESH_LOCAL */
+	return nla_total_size(sizeof(struct in6_addr)) + /* IFLA_IPMESH_LOCAL */
 	       nla_total_size(sizeof(u32)) +	/* IFLA_IPMESH_LINK */
 	       nla_total_size(sizeof(u8)) +	/* IFLA_IPMESH_PEERS */
 	       nla_total_size(sizeof(u8)) +	/* IFLA_IPMESH_TTL */
@@ -280,7 +315,7 @@ int ipmesh_conf_fill(struct sk_buff *skb, const struct ipmesh_dev *ipm)
 
 	rcu_read_lock();
 	conf = rcu_dereference(ipm->conf);
-	if (nla_put_in_addr(skb, IFLA_IPMESH_LOCAL, conf->local) ||
+	if (ipmesh_addr_put(skb, IFLA_IPMESH_LOCAL, &conf->local) ||
 	    nla_put_u32(skb, IFLA_IPMESH_LINK, conf->link) ||
 	    nla_put_u8(skb, IFLA_IPMESH_PEERS, conf->open ? IPMESH_PEERS_MODE_OPEN :
 							    IPMESH_PEERS_MODE_STRICT) ||

@@ -2,6 +2,7 @@
 #ifndef _IPMESH_CONF_H
 #define _IPMESH_CONF_H
 
+#include <linux/in6.h>
 #include <linux/netlink.h>
 #include <linux/types.h>
 
@@ -14,7 +15,9 @@ struct sk_buff;
  * struct ipmesh_conf - attributes of a device, as the data path reads them
  * @node: in the underlay's table of local addresses; under its lock
  * @ipm: the device
- * @local: underlay address, network byte order; 0 for any
+ * @local: underlay address, an IPv4 one v4-mapped, 0.0.0.0 for any
+ * @family: AF_INET or AF_INET6: what the underlay is
+ * @overhead: bytes that the device adds to a packet
  * @link: index of the lower device; 0 for none
  * @fwmark: mark of outer packets; 0 leaves the inner packet's
  * @gen: differs from that of each earlier conf of the device, so that a
@@ -32,11 +35,13 @@ struct sk_buff;
 struct ipmesh_conf {
 	struct hlist_node node;
 	struct ipmesh_dev *ipm;
-	__be32 local;
+	struct in6_addr local;
 	u32 link;
 	u32 fwmark;
 	u32 gen;
 	u32 max_peers;
+	u8 family;
+	u8 overhead;
 	u8 ttl;
 	u8 dscp;
 	bool pmtudisc;

@@ -167,7 +167,15 @@ static void set_mtu_auto(struct ipmesh_dev *ipm, struct nlattr *data[])
 /* The broadcast and hardware addresses that ip link shows. */
 static void set_addresses(struct net_device *dev, const struct ipmesh_conf *conf)
 {
-	__dev_addr_set(dev, &conf->local, sizeof(conf->local));
+	if (conf->family == AF_INET) {
+		dev->type = ARPHRD_TUNNEL;
+		dev->addr_len = sizeof(__be32);
+		__dev_addr_set(dev, &conf->local.s6_addr32[3], sizeof(__be32));
+	} else {
+		dev->type = ARPHRD_TUNNEL6;
+		dev->addr_len = sizeof(conf->local);
+		__dev_addr_set(dev, &conf->local, sizeof(conf->local));
+	}
 }
 
 static int device_newlink(struct net_device *dev,

@@ -3,6 +3,7 @@
 
 #include <net/genetlink.h>
 
+#include "addr.h"
 #include "device.h"
 #include "message.h"
 #include "netlink.h"
@@ -11,13 +12,6 @@
 #include "prefix.h"
 #include "stats.h"
 
-static int put_addr(struct sk_buff *skb, int attr, const struct in6_addr *addr)
-{
-	if (ipv6_addr_v4mapped(addr))
-		return nla_put_in_addr(skb, attr, addr->s6_addr32[3]);
-	return nla_put_in6_addr(skb, attr, addr);
-}
-
 static int put_cidr(struct sk_buff *skb, const struct ipmesh_prefix_key *key)
 {
 	struct nlattr *nest = nla_nest_start(skb, IPMESH_A_PEER_CIDR);
@@ -25,7 +19,7 @@ static int put_cidr(struct sk_buff *skb, const struct ipmesh_prefix_key *key)
 
 	if (!nest)
 		return -EMSGSIZE;
-	if (put_addr(skb, IPMESH_A_CIDR_PREFIX, &key->addr) ||
+	if (ipmesh_addr_put(skb, IPMESH_A_CIDR_PREFIX, &key->addr) ||
 	    nla_put_u8(skb, IPMESH_A_CIDR_LENGTH, key->plen - base)) {
 		nla_nest_cancel(skb, nest);
 		return -EMSGSIZE;
@@ -110,7 +104,7 @@ int ipmesh_message_put(struct sk_buff *skb, struct ipmesh_dev *ipm,
 	lockdep_assert_held(&ipm->lock);
 
 	if (nla_put_u32(skb, IPMESH_A_PEER_IFINDEX, ipm->dev->ifindex) ||
-	    put_addr(skb, IPMESH_A_PEER_ENDPOINT, &peer->endpoint))
+	    ipmesh_addr_put(skb, IPMESH_A_PEER_ENDPOINT, &peer->endpoint))
 		return -EMSGSIZE;
 	if (!*from && ((peer->name && nla_put_string(skb, IPMESH_A_PEER_NAME, peer->name)) ||
 		       put_stats(skb, peer)))

@@ -4,8 +4,10 @@
 #include <linux/inetdevice.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
-#include <net/route.h>
+#include <net/addrconf.h>
+#include <net/dst.h>
 
+#include "addr.h"
 #include "conf.h"
 #include "device.h"
 #include "mtu.h"
@@ -15,15 +17,15 @@
 /* The largest packet that a route takes, as its owner set it up: a path MTU
  * that was learned belongs to one endpoint and not to the device.
  */
-static unsigned int route_mtu(const struct rtable *rt)
+static unsigned int route_mtu(const struct dst_entry *dst)
 {
-	return dst_metric_raw(&rt->dst, RTAX_MTU) ?: READ_ONCE(rt->dst.dev->mtu);
+	return dst_metric_raw(dst, RTAX_MTU) ?: READ_ONCE(dst->dev->mtu);
 }
 
-static unsigned int inner_mtu(unsigned int mtu)
+static unsigned int inner_mtu(const struct ipmesh_conf *conf, unsigned int mtu)
 {
-	return clamp_t(unsigned int, mtu, IPMESH_MTU_MIN + IPMESH_MTU_OVERHEAD,
-		       IP_MAX_MTU) - IPMESH_MTU_OVERHEAD;
+	return clamp_t(unsigned int, mtu, IPMESH_MTU_MIN + conf->overhead,
+		       IP_MAX_MTU) - conf->overhead;
 }
 
 static unsigned int local_mtu(const struct ipmesh_dev *ipm,
@@ -32,12 +34,12 @@ static unsigned int local_mtu(const struct ipmesh_dev *ipm,
 	unsigned int mtu = ETH_DATA_LEN;
 	struct net_device *lower;
 
-	lower = conf->local ? ip_dev_find(ipm->net, conf->local) : NULL;
-	if (lower) {
-		mtu = READ_ONCE(lower->mtu);
-		dev_put(lower);
-	}
-	return mtu;
+	if (ipmesh_addr_any(&conf->local))
+		return mtu;
+	lower = conf->family == AF_INET ?
+		__ip_dev_find(ipm->net, ipmesh_addr_get4(&conf->local), false) :
+		ipv6_dev_find(ipm->net, &conf->local, NULL);
+	return lower ? READ_ONCE(lower->mtu) : mtu;
 }
 
 /* Where all packets leave by one lower device it decides. Else the smallest
@@ -58,14 +60,13 @@ static unsigned int underlay_mtu(struct ipmesh_dev *ipm,
 		return READ_ONCE(lower->mtu);
 
 	xa_for_each(&ipm->ids, id, peer) {
-		struct rtable *rt;
+		struct dst_entry *dst;
 
-		rt = ipmesh_underlay_route(ipm, conf, ipmesh_peer_endpoint4(peer),
-					   &saddr);
-		if (IS_ERR(rt))
+		dst = ipmesh_underlay_route(ipm, conf, &peer->endpoint, &saddr);
+		if (IS_ERR(dst))
 			continue;
-		mtu = min(mtu, route_mtu(rt));
-		ip_rt_put(rt);
+		mtu = min(mtu, route_mtu(dst));
+		dst_release(dst);
 	}
 	return mtu == IP_MAX_MTU ? local_mtu(ipm, conf) : mtu;
 }
@@ -80,6 +81,7 @@ static unsigned int underlay_mtu(struct ipmesh_dev *ipm,
  */
 void ipmesh_mtu_update(struct ipmesh_dev *ipm)
 {
+	const struct ipmesh_conf *conf;
 	unsigned int mtu;
 
 	ASSERT_RTNL();
@@ -89,7 +91,8 @@ void ipmesh_mtu_update(struct ipmesh_dev *ipm)
 		return;
 
 	rcu_read_lock();
-	mtu = inner_mtu(underlay_mtu(ipm, rcu_dereference(ipm->conf)));
+	conf = rcu_dereference(ipm->conf);
+	mtu = inner_mtu(conf, underlay_mtu(ipm, conf));
 	rcu_read_unlock();
 	if (mtu == ipm->dev->mtu)
 		return;
@@ -102,41 +105,47 @@ void ipmesh_mtu_update(struct ipmesh_dev *ipm)
 /**
  * ipmesh_mtu_differs - whether a route asks for another look at the MTU
  * @ipm: the device
- * @rt: route to a peer
+ * @conf: its conf
+ * @dst: route to a peer
  *
- * Return: true when @rt's MTU is not the one that the device follows.
+ * Return: true when @dst's MTU is not the one that the device follows.
  */
-bool ipmesh_mtu_differs(const struct ipmesh_dev *ipm, const struct rtable *rt)
+bool ipmesh_mtu_differs(const struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
+			const struct dst_entry *dst)
 {
 	return READ_ONCE(ipm->mtu_auto) &&
-	       inner_mtu(route_mtu(rt)) != READ_ONCE(ipm->dev->mtu);
+	       inner_mtu(conf, route_mtu(dst)) != READ_ONCE(ipm->dev->mtu);
 }
 
 /**
  * ipmesh_mtu_narrows - whether a new peer changes the MTU
  * @ipm: the device
- * @endpoint: the peer, network byte order
+ * @endpoint: the peer
  *
  * The first peer decides alone, a further one when its way is narrower.
  *
  * Context: process.
  * Return: true when ipmesh_mtu_update() is due.
  */
-bool ipmesh_mtu_narrows(const struct ipmesh_dev *ipm, __be32 endpoint)
+bool ipmesh_mtu_narrows(const struct ipmesh_dev *ipm, const struct in6_addr *endpoint)
 {
-	struct rtable *rt;
+	const struct ipmesh_conf *conf;
+	struct dst_entry *dst;
 	unsigned int mtu;
 	__be32 saddr;
 
 	if (!READ_ONCE(ipm->mtu_auto))
 		return false;
 	rcu_read_lock();
-	rt = ipmesh_underlay_route(ipm, rcu_dereference(ipm->conf), endpoint, &saddr);
-	rcu_read_unlock();
-	if (IS_ERR(rt))
+	conf = rcu_dereference(ipm->conf);
+	dst = ipmesh_underlay_route(ipm, conf, endpoint, &saddr);
+	if (IS_ERR(dst)) {
+		rcu_read_unlock();
 		return false;
-	mtu = inner_mtu(route_mtu(rt));
-	ip_rt_put(rt);
+	}
+	mtu = inner_mtu(conf, route_mtu(dst));
+	dst_release(dst);
+	rcu_read_unlock();
 	return mtu < READ_ONCE(ipm->dev->mtu) ||
 	       (mtu > READ_ONCE(ipm->dev->mtu) && READ_ONCE(ipm->peer_count) == 1);
 }

@@ -5,17 +5,20 @@
 #include <linux/ip.h>
 #include <linux/types.h>
 
+struct dst_entry;
+struct in6_addr;
+struct ipmesh_conf;
 struct ipmesh_dev;
 struct ipmesh_underlay;
-struct rtable;
 
 #define IPMESH_MTU_OVERHEAD	sizeof(struct iphdr)
 #define IPMESH_MTU_MIN		68	/* RFC 791 */
 #define IPMESH_MTU_MAX		(IP_MAX_MTU - IPMESH_MTU_OVERHEAD)
 
 void ipmesh_mtu_update(struct ipmesh_dev *ipm);
-bool ipmesh_mtu_differs(const struct ipmesh_dev *ipm, const struct rtable *rt);
-bool ipmesh_mtu_narrows(const struct ipmesh_dev *ipm, __be32 endpoint);
+bool ipmesh_mtu_differs(const struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
+			const struct dst_entry *dst);
+bool ipmesh_mtu_narrows(const struct ipmesh_dev *ipm, const struct in6_addr *endpoint);
 void ipmesh_mtu_hint(const struct ipmesh_dev *ipm, unsigned long delay);
 int ipmesh_mtu_change(struct ipmesh_dev *ipm, int mtu);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The generic netlink family, and the requests that it takes. */
 
-#include <linux/inetdevice.h>
 #include <net/genetlink.h>
 
+#include "addr.h"
 #include "change.h"
 #include "device.h"
 #include "message.h"
@@ -54,12 +54,6 @@ static int lock_device(struct ipmesh_dev *ipm, struct genl_info *info)
 	return 0;
 }
 
-static bool unicast4(__be32 addr)
-{
-	return !ipv4_is_zeronet(addr) && !ipv4_is_loopback(addr) &&
-	       !ipv4_is_multicast(addr) && !ipv4_is_lbcast(addr);
-}
-
 static int get_endpoint(struct genl_info *info, struct in6_addr *endpoint)
 {
 	struct nlattr *attr = info->attrs[IPMESH_A_PEER_ENDPOINT];
@@ -68,20 +62,15 @@ static int get_endpoint(struct genl_info *info, struct in6_addr *endpoint)
 		GENL_SET_ERR_MSG(info, "The request names no endpoint");
 		return -EINVAL;
 	}
-	if (nla_len(attr) == sizeof(struct in6_addr)) {
-		NL_SET_ERR_MSG_ATTR(info->extack, attr,
-				    "The endpoint must be an IPv4 address, as the underlay is IPv4");
-		return -EAFNOSUPPORT;
-	}
-	if (nla_len(attr) != sizeof(__be32)) {
-		NL_SET_ERR_MSG_ATTR(info->extack, attr, "The endpoint must have 4 bytes");
+	if (!ipmesh_addr_parse(attr, endpoint)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "The endpoint must have 4 or 16 bytes");
 		return -EINVAL;
 	}
-	if (!unicast4(nla_get_in_addr(attr))) {
+	if (nla_len(attr) == sizeof(*endpoint) ? ipmesh_addr_martian6(endpoint) :
+						 ipmesh_addr_martian(endpoint)) {
 		NL_SET_ERR_MSG_ATTR(info->extack, attr, "The endpoint must be a unicast address");
 		return -EINVAL;
 	}
-	ipv6_addr_set_v4mapped(nla_get_in_addr(attr), endpoint);
 	return 0;
 }
 
@@ -89,6 +78,7 @@ static int get_cidr(struct genl_info *info, const struct nlattr *attr,
 		    struct ipmesh_change_cidr *cidr)
 {
 	struct nlattr *tb[IPMESH_A_CIDR_MAX + 1];
+	struct in6_addr addr;
 	unsigned int plen;
 	int err;
 
@@ -102,15 +92,17 @@ static int get_cidr(struct genl_info *info, const struct nlattr *attr,
 	}
 	attr = tb[IPMESH_A_CIDR_PREFIX];
 	plen = nla_get_u8(tb[IPMESH_A_CIDR_LENGTH]);
-	if (nla_len(attr) == sizeof(struct in6_addr)) {
-		NL_SET_ERR_MSG_ATTR(info->extack, attr, "An IPv6 pod CIDR is not supported");
-		return -EAFNOSUPPORT;
-	}
-	if (nla_len(attr) != sizeof(__be32)) {
-		NL_SET_ERR_MSG_ATTR(info->extack, attr, "A pod CIDR's prefix must have 4 bytes");
+	if (!ipmesh_addr_parse(attr, &addr)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "A pod CIDR's prefix must have 4 or 16 bytes");
 		return -EINVAL;
 	}
-	if (plen > 32) {
+	if (nla_len(attr) == sizeof(addr) && ipmesh_addr_is4(&addr)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "A v4-mapped pod CIDR is none; give 4 bytes");
+		return -EINVAL;
+	}
+	if (plen > 8 * nla_len(attr)) {
 		NL_SET_ERR_MSG_ATTR(info->extack, tb[IPMESH_A_CIDR_LENGTH],
 				    "An IPv4 pod CIDR has a length of at most 32");
 		return -EINVAL;
@@ -175,7 +167,7 @@ static int get_change(struct genl_info *info, struct ipmesh_change *change)
  */
 static void update_mtu(struct ipmesh_dev *ipm, const struct in6_addr *endpoint)
 {
-	if (!ipmesh_mtu_narrows(ipm, endpoint->s6_addr32[3]))
+	if (!ipmesh_mtu_narrows(ipm, endpoint))
 		return;
 	rtnl_lock();
 	if (ipm->dev->reg_state == NETREG_REGISTERED)
@@ -302,6 +294,7 @@ static struct ipmesh_peer *get_peer(struct ipmesh_dev *ipm, struct genl_info *in
 				    const struct in6_addr *endpoint)
 {
 	struct nlattr *attr = info->attrs[IPMESH_A_PEER_ADDRESS];
+	struct in6_addr address;
 	struct ipmesh_peer *peer;
 
 	if (!attr) {
@@ -312,8 +305,9 @@ static struct ipmesh_peer *get_peer(struct ipmesh_dev *ipm, struct genl_info *in
 		return peer;
 	}
 	/* the peer cannot go while the lock is held */
+	ipmesh_addr_parse(attr, &address);
 	rcu_read_lock();
-	peer = ipmesh_prefix_find4(&ipm->prefixes, nla_get_in_addr(attr));
+	peer = ipmesh_prefix_find(&ipm->prefixes, &address);
 	rcu_read_unlock();
 	if (!peer)
 		NL_SET_ERR_MSG_ATTR(info->extack, attr, "No pod CIDR holds this address");
@@ -342,8 +336,8 @@ int ipmesh_nl_peer_get_doit(struct sk_buff *skb, struct genl_info *info)
 		NL_SET_ERR_MSG_ATTR(info->extack, attr,
 				    "A peer is asked for by its endpoint or by an inner address");
 		err = -EINVAL;
-	} else if (nla_len(attr) != sizeof(__be32)) {
-		NL_SET_ERR_MSG_ATTR(info->extack, attr, "The address must have 4 bytes");
+	} else if (!ipmesh_addr_parse(attr, &endpoint)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "The address must have 4 or 16 bytes");
 		err = -EINVAL;
 	}
 	if (err)

@@ -17,7 +17,9 @@ struct ipmesh_dev;
 /**
  * struct ipmesh_peer_cpu - what one CPU keeps of a peer: one cache line
  * @dst: cached underlay route; by this CPU with BH off, and by the last free
- * @saddr: outer source that goes with @dst, network byte order
+ * @saddr: outer source that goes with @dst on an IPv4 underlay, network byte
+ *	order; on an IPv6 one the local address is the source
+ * @cookie: tells whether @dst is valid still, on an IPv6 underlay
  * @gen: &ipmesh_conf.gen that @dst was looked up under
  * @rx_packets: received from the peer; like the following three by this CPU
  *	with BH off
@@ -29,7 +31,10 @@ struct ipmesh_dev;
  */
 struct ipmesh_peer_cpu {
 	struct dst_entry *dst;
-	__be32 saddr;
+	union {
+		__be32 saddr;
+		u32 cookie;
+	};
 	u32 gen;
 	u64_stats_t rx_packets;
 	u64_stats_t rx_bytes;
@@ -80,16 +85,5 @@ void ipmesh_peer_flush(struct ipmesh_dev *ipm);
 
 int ipmesh_peer_cache_create(void);
 void ipmesh_peer_cache_destroy(void);
-
-/**
- * ipmesh_peer_endpoint4 - a peer's IPv4 endpoint
- * @peer: the peer, of a device with an IPv4 underlay
- *
- * Return: the address, network byte order.
- */
-static inline __be32 ipmesh_peer_endpoint4(const struct ipmesh_peer *peer)
-{
-	return peer->endpoint.s6_addr32[3];
-}
 
 #endif /* _IPMESH_PEER_H */

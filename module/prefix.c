@@ -11,6 +11,7 @@
 #include <linux/jhash.h>
 #include <linux/slab.h>
 
+#include "addr.h"
 #include "prefix.h"
 
 static u32 key_hash(const void *data, u32 len, u32 seed)
@@ -214,4 +215,20 @@ struct ipmesh_peer *ipmesh_prefix_find6(struct ipmesh_prefix_table *table,
 		if (peer)
 			return peer;
 	}
+}
+
+/**
+ * ipmesh_prefix_find - the peer behind an address of either family
+ * @table: the table
+ * @addr: inner address, an IPv4 one v4-mapped
+ *
+ * Context: RCU.
+ * Return: the peer of the longest prefix that holds @addr, or NULL.
+ */
+struct ipmesh_peer *ipmesh_prefix_find(struct ipmesh_prefix_table *table,
+				       const struct in6_addr *addr)
+{
+	if (ipmesh_addr_is4(addr))
+		return ipmesh_prefix_find4(table, ipmesh_addr_get4(addr));
+	return ipmesh_prefix_find6(table, addr);
 }

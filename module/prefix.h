@@ -67,6 +67,8 @@ struct ipmesh_peer *ipmesh_prefix_find4(struct ipmesh_prefix_table *table,
 					__be32 addr);
 struct ipmesh_peer *ipmesh_prefix_find6(struct ipmesh_prefix_table *table,
 					const struct in6_addr *addr);
+struct ipmesh_peer *ipmesh_prefix_find(struct ipmesh_prefix_table *table,
+				       const struct in6_addr *addr);
 
 /**
  * ipmesh_prefix_is4 - whether a prefix is an IPv4 one

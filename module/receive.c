@@ -2,17 +2,21 @@
 /* A packet's way in: outer packet to device and peer to inner packet. */
 
 #include <linux/icmp.h>
+#include <linux/icmpv6.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/skbuff.h>
 #include <net/dsfield.h>
 #include <net/gro_cells.h>
 #include <net/inet_ecn.h>
+#include <net/ip6_route.h>
 #include <net/ip_tunnels.h>
 #include <net/route.h>
 #include <net/xfrm.h>
 
 #include <uapi/linux/ipmesh.h>
 
+#include "addr.h"
 #include "conf.h"
 #include "device.h"
 #include "peer.h"
@@ -21,34 +25,65 @@
 #include "stats.h"
 #include "underlay.h"
 
-/* ip_vti registers as 0 and ipip as 1; the lowest number goes first */
+/* vti registers as 0; ipip, sit and ip6_tunnel as 1; the lowest goes first */
 #define RECEIVE_PRIORITY	(-1)
 
-/* No host may have such an address: RFC 1122 3.2.1.3, RFC 5735. */
-static bool martian_source(__be32 saddr)
+/**
+ * struct receive - a packet on its way through this file
+ * @ipm: the device
+ * @conf: its conf
+ * @peer: the peer, or NULL for a stranger
+ * @inner_proto: what is inside, ETH_P_IP or ETH_P_IPV6, network byte order
+ * @tos: outer DSCP and ECN
+ * @consumed: the skb is out of our hands
+ */
+struct receive {
+	struct ipmesh_dev *ipm;
+	const struct ipmesh_conf *conf;
+	struct ipmesh_peer *peer;
+	__be16 inner_proto;
+	u8 tos;
+	bool consumed;
+};
+
+/* Step 3: makes the inner header linear, checks it, gives its source. */
+static bool inner4(struct sk_buff *skb, struct in6_addr *saddr)
 {
-	return ipv4_is_multicast(saddr) || ipv4_is_loopback(saddr) ||
-	       ipv4_is_lbcast(saddr) || ipv4_is_zeronet(saddr);
+	const struct iphdr *iph;
+	unsigned int len;
+
+	if (!pskb_may_pull(skb, sizeof(*iph)))
+		return false;
+	iph = (const struct iphdr *)skb->data;
+	len = ntohs(iph->tot_len);
+	if (iph->version != 4 || iph->ihl < 5 || len < iph->ihl * 4 || len > skb->len)
+		return false;
+	ipv6_addr_set_v4mapped(iph->saddr, saddr);
+	return true;
 }
 
-/* The caller's tunnel4 layer has made the first 20 bytes linear. */
-static bool inner_valid(const struct sk_buff *skb)
+static bool inner6(struct sk_buff *skb, struct in6_addr *saddr)
 {
-	const struct iphdr *iph = (const struct iphdr *)skb->data;
-	unsigned int len = ntohs(iph->tot_len);
+	const struct ipv6hdr *ip6h;
 
-	return iph->version == 4 && iph->ihl >= 5 &&
-	       len >= iph->ihl * 4 && len <= skb->len;
+	if (!pskb_may_pull(skb, sizeof(*ip6h)))
+		return false;
+	ip6h = (const struct ipv6hdr *)skb->data;
+	if (ip6h->version != 6 ||
+	    sizeof(*ip6h) + ntohs(ip6h->payload_len) > skb->len)
+		return false;
+	*saddr = ip6h->saddr;
+	/* would be taken for an IPv4 address from here on */
+	return !ipmesh_addr_is4(saddr);
 }
 
 /* Strict: the longest pod CIDR that holds the inner source is the peer's own,
  * or the source is the peer's endpoint.
  */
-static bool source_allowed(struct ipmesh_dev *ipm, const struct ipmesh_peer *peer,
-			   __be32 saddr)
+static bool source_allowed(const struct receive *rcv, const struct in6_addr *saddr)
 {
-	return ipmesh_prefix_find4(&ipm->prefixes, saddr) == peer ||
-	       saddr == ipmesh_peer_endpoint4(peer);
+	return ipmesh_prefix_find(&rcv->ipm->prefixes, saddr) == rcv->peer ||
+	       ipv6_addr_equal(saddr, &rcv->peer->endpoint);
 }
 
 static void count_received(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
@@ -76,90 +111,143 @@ static void count_received(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
  */
 static bool decapsulate_ecn(struct sk_buff *skb, u8 tos)
 {
-	if (INET_ECN_is_ce(tos) && skb_ensure_writable(skb, sizeof(struct iphdr)))
+	bool inner4 = skb->protocol == htons(ETH_P_IP);
+	unsigned int len = inner4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	u8 inner;
+
+	if (INET_ECN_is_ce(tos) && skb_ensure_writable(skb, len))
 		return false;
-	return INET_ECN_decapsulate(skb, tos, ipv4_get_dsfield(ip_hdr(skb))) <= 1;
+	inner = inner4 ? ipv4_get_dsfield(ip_hdr(skb)) : ipv6_get_dsfield(ipv6_hdr(skb));
+	return INET_ECN_decapsulate(skb, tos, inner) <= 1;
 }
 
-static unsigned int receive_skb(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
-				const struct ipmesh_conf *conf,
-				struct sk_buff *skb, bool *consumed)
+/* Steps 3 and 4, for a packet that is for a device. Returns 0 or the cause of
+ * a drop.
+ */
+static unsigned int decapsulate(struct receive *rcv, struct sk_buff *skb)
 {
-	const struct rtable *rt = skb_rtable(skb);
-	u8 tos = ipv4_get_dsfield(ip_hdr(skb));
+	struct ipmesh_dev *ipm = rcv->ipm;
 	unsigned int packets, bytes;
-	__be32 saddr;
+	struct in6_addr saddr;
+	bool valid;
 
-	if (unlikely(!rt || rt->rt_type != RTN_LOCAL))
-		return IPMESH_A_DROPS_OUTER_DST;
-	if (unlikely(!peer && !conf->open))
+	if (unlikely(!rcv->peer && !rcv->conf->open))
 		return IPMESH_A_DROPS_UNKNOWN_PEER;
-	if (unlikely(!xfrm4_policy_check(NULL, XFRM_POLICY_IN, skb)))
-		return IPMESH_A_DROPS_POLICY;
-	if (unlikely(!inner_valid(skb)))
+	valid = rcv->inner_proto == htons(ETH_P_IP) ? inner4(skb, &saddr) :
+						      inner6(skb, &saddr);
+	if (unlikely(!valid))
 		return IPMESH_A_DROPS_RX_INVALID;
-
-	saddr = ((const struct iphdr *)skb->data)->saddr;
-	if (unlikely(martian_source(saddr)))
+	if (unlikely(ipmesh_addr_martian(&saddr)))
 		return IPMESH_A_DROPS_MARTIAN;
-	if (!conf->open && unlikely(!source_allowed(ipm, peer, saddr)))
+	if (!rcv->conf->open && unlikely(!source_allowed(rcv, &saddr)))
 		return IPMESH_A_DROPS_SRC_NOT_ALLOWED;
 
-	if (iptunnel_pull_header(skb, 0, htons(ETH_P_IP),
+	if (iptunnel_pull_header(skb, 0, rcv->inner_proto,
 				 !net_eq(ipm->net, dev_net(ipm->dev))))
 		return IPMESH_A_DROPS_NO_MEMORY;
 	skb_reset_mac_header(skb);
 	skb_reset_network_header(skb);
-	if (unlikely(!decapsulate_ecn(skb, tos)))
+	if (unlikely(!decapsulate_ecn(skb, rcv->tos)))
 		return IPMESH_A_DROPS_ECN;
 	skb->dev = ipm->dev;
 
 	packets = ipmesh_stats_segments(skb, &bytes);
-	*consumed = true;
+	rcv->consumed = true;
 	if (gro_cells_receive(&ipm->gro_cells, skb) == NET_RX_DROP)
 		return IPMESH_A_DROPS_RX_QUEUE;
-	count_received(ipm, peer, packets, bytes);
+	count_received(ipm, rcv->peer, packets, bytes);
+	return 0;
+}
+
+static int finish(struct receive *rcv, struct sk_buff *skb, unsigned int cause)
+{
+	if (unlikely(cause)) {
+		ipmesh_stats_drop(rcv->ipm, rcv->peer, cause);
+		if (!rcv->consumed)
+			kfree_skb(skb);
+	}
 	return 0;
 }
 
 /* A packet for none of our devices is passed on, untouched, to the next
  * tunnel protocol; one that is for a device is taken, and counted if dropped.
  */
-static int receive_ipip(struct sk_buff *skb)
+static int receive4(struct sk_buff *skb, __be16 inner_proto)
 {
 	const struct iphdr *outer = ip_hdr(skb);
-	const struct ipmesh_conf *conf;
-	struct ipmesh_peer *peer;
-	bool consumed = false;
-	unsigned int cause;
+	const struct rtable *rt = skb_rtable(skb);
+	struct receive rcv;
 
-	conf = ipmesh_underlay_find(dev_net(skb->dev), outer->daddr,
-				    inet_iif(skb), inet_sdif(skb));
-	if (!conf)
+	rcv.conf = ipmesh_underlay_find4(dev_net(skb->dev), outer->daddr,
+					 inet_iif(skb), inet_sdif(skb));
+	if (!rcv.conf)
 		return -ENOENT;
+	rcv.ipm = rcv.conf->ipm;
+	rcv.peer = ipmesh_peer_find4(rcv.ipm, outer->saddr);
+	rcv.inner_proto = inner_proto;
+	rcv.tos = ipv4_get_dsfield(outer);
+	rcv.consumed = false;
 
-	peer = ipmesh_peer_find4(conf->ipm, outer->saddr);
-	cause = receive_skb(conf->ipm, peer, conf, skb, &consumed);
-	if (unlikely(cause)) {
-		ipmesh_stats_drop(conf->ipm, peer, cause);
-		if (!consumed)
-			kfree_skb(skb);
-	}
-	return 0;
+	if (unlikely(!rt || rt->rt_type != RTN_LOCAL))
+		return finish(&rcv, skb, IPMESH_A_DROPS_OUTER_DST);
+	if (unlikely(!xfrm4_policy_check(NULL, XFRM_POLICY_IN, skb)))
+		return finish(&rcv, skb, IPMESH_A_DROPS_POLICY);
+	return finish(&rcv, skb, decapsulate(&rcv, skb));
+}
+
+static int receive6(struct sk_buff *skb, __be16 inner_proto)
+{
+	const struct ipv6hdr *outer = ipv6_hdr(skb);
+	struct receive rcv;
+
+	/* the local address is unicast and so is the destination, then */
+	rcv.conf = ipmesh_underlay_find6(dev_net(skb->dev), &outer->daddr,
+					 inet6_iif(skb), inet6_sdif(skb));
+	if (!rcv.conf)
+		return -ENOENT;
+	rcv.ipm = rcv.conf->ipm;
+	rcv.peer = ipmesh_peer_find(rcv.ipm, &outer->saddr);
+	rcv.inner_proto = inner_proto;
+	rcv.tos = ipv6_get_dsfield(outer);
+	rcv.consumed = false;
+
+	if (unlikely(!xfrm6_policy_check(NULL, XFRM_POLICY_IN, skb)))
+		return finish(&rcv, skb, IPMESH_A_DROPS_POLICY);
+	return finish(&rcv, skb, decapsulate(&rcv, skb));
+}
+
+static int receive_4in4(struct sk_buff *skb)
+{
+	return receive4(skb, htons(ETH_P_IP));
+}
+
+static int receive_6in4(struct sk_buff *skb)
+{
+	return receive4(skb, htons(ETH_P_IPV6));
+}
+
+static int receive_4in6(struct sk_buff *skb)
+{
+	return receive6(skb, htons(ETH_P_IP));
+}
+
+static int receive_6in6(struct sk_buff *skb)
+{
+	return receive6(skb, htons(ETH_P_IPV6));
 }
 
 /* Step 5 of the way in: what the underlay says of a packet that we sent. The
  * header it quotes has our local address as its source. An update of a path
  * MTU or a redirect goes to the routing table, where cached routes notice it.
  */
-static int receive_error(struct sk_buff *skb, u32 info)
+static int receive_error4(struct sk_buff *skb, u32 info)
 {
 	const struct iphdr *outer = (const struct iphdr *)skb->data;
 	struct net *net = dev_net(skb->dev);
 	const struct ipmesh_conf *conf;
 	struct ipmesh_peer *peer;
 
-	conf = ipmesh_underlay_find(net, outer->saddr, inet_iif(skb), inet_sdif(skb));
+	conf = ipmesh_underlay_find4(net, outer->saddr, inet_iif(skb), inet_sdif(skb));
 	if (!conf)
 		return -ENOENT;
 	peer = ipmesh_peer_find4(conf->ipm, outer->daddr);
@@ -169,10 +257,10 @@ static int receive_error(struct sk_buff *skb, u32 info)
 	switch (icmp_hdr(skb)->type) {
 	case ICMP_DEST_UNREACH:
 		if (icmp_hdr(skb)->code == ICMP_FRAG_NEEDED)
-			ipv4_update_pmtu(skb, net, info, conf->link, IPPROTO_IPIP);
+			ipv4_update_pmtu(skb, net, info, conf->link, outer->protocol);
 		break;
 	case ICMP_REDIRECT:
-		ipv4_redirect(skb, net, conf->link, IPPROTO_IPIP);
+		ipv4_redirect(skb, net, conf->link, outer->protocol);
 		break;
 	}
 	if (peer)
@@ -180,20 +268,90 @@ static int receive_error(struct sk_buff *skb, u32 info)
 	return 0;
 }
 
-static struct xfrm_tunnel receive_handler __read_mostly = {
-	.handler	= receive_ipip,
-	.err_handler	= receive_error,
+static int receive_error6(struct sk_buff *skb, struct inet6_skb_parm *opt,
+			  u8 type, u8 code, int offset, __be32 info)
+{
+	const struct ipv6hdr *outer = (const struct ipv6hdr *)skb->data;
+	struct net *net = dev_net(skb->dev);
+	const struct ipmesh_conf *conf;
+	struct ipmesh_peer *peer;
+
+	conf = ipmesh_underlay_find6(net, &outer->saddr, inet6_iif(skb), inet6_sdif(skb));
+	if (!conf)
+		return -ENOENT;
+	peer = ipmesh_peer_find(conf->ipm, &outer->daddr);
+	if (!peer && !conf->open)
+		return -ENOENT;
+
+	switch (type) {
+	case ICMPV6_PKT_TOOBIG:
+		ip6_update_pmtu(skb, net, info, conf->link, conf->fwmark,
+				sock_net_uid(net, NULL));
+		break;
+	case NDISC_REDIRECT:
+		ip6_redirect(skb, net, conf->link, conf->fwmark,
+			     sock_net_uid(net, NULL));
+		break;
+	}
+	if (peer)
+		atomic_long_inc(&peer->icmp_errors);
+	return 0;
+}
+
+static struct xfrm_tunnel handler_4in4 __read_mostly = {
+	.handler	= receive_4in4,
+	.err_handler	= receive_error4,
+	.priority	= RECEIVE_PRIORITY,
+};
+
+static struct xfrm_tunnel handler_6in4 __read_mostly = {
+	.handler	= receive_6in4,
+	.err_handler	= receive_error4,
+	.priority	= RECEIVE_PRIORITY,
+};
+
+static struct xfrm6_tunnel handler_4in6 __read_mostly = {
+	.handler	= receive_4in6,
+	.err_handler	= receive_error6,
+	.priority	= RECEIVE_PRIORITY,
+};
+
+static struct xfrm6_tunnel handler_6in6 __read_mostly = {
+	.handler	= receive_6in6,
+	.err_handler	= receive_error6,
 	.priority	= RECEIVE_PRIORITY,
 };
 
 /**
- * ipmesh_receive_register - take IPIP packets ahead of the kernel's ipip
+ * ipmesh_receive_register - take tunnel packets ahead of the kernel's own
  *
  * Return: 0 or a negative error.
  */
 int ipmesh_receive_register(void)
 {
-	return xfrm4_tunnel_register(&receive_handler, AF_INET);
+	int err;
+
+	err = xfrm4_tunnel_register(&handler_4in4, AF_INET);
+	if (err)
+		return err;
+	err = xfrm4_tunnel_register(&handler_6in4, AF_INET6);
+	if (err)
+		goto deregister_4in4;
+	err = xfrm6_tunnel_register(&handler_4in6, AF_INET);
+	if (err)
+		goto deregister_6in4;
+	err = xfrm6_tunnel_register(&handler_6in6, AF_INET6);
+	if (err)
+		goto deregister_4in6;
+	return 0;
+
+deregister_4in6:
+	xfrm6_tunnel_deregister(&handler_4in6, AF_INET);
+deregister_6in4:
+	xfrm4_tunnel_deregister(&handler_6in4, AF_INET6);
+deregister_4in4:
+	xfrm4_tunnel_deregister(&handler_4in4, AF_INET);
+	return err;
 }
 
 /**
@@ -201,5 +359,8 @@ int ipmesh_receive_register(void)
  */
 void ipmesh_receive_unregister(void)
 {
-	xfrm4_tunnel_deregister(&receive_handler, AF_INET);
+	xfrm6_tunnel_deregister(&handler_6in6, AF_INET6);
+	xfrm6_tunnel_deregister(&handler_4in6, AF_INET);
+	xfrm4_tunnel_deregister(&handler_6in4, AF_INET6);
+	xfrm4_tunnel_deregister(&handler_4in4, AF_INET);
 }

@@ -2,17 +2,22 @@
 /* A packet's way out: inner packet to peer to outer packet. */
 
 #include <linux/icmp.h>
+#include <linux/icmpv6.h>
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
 #include <net/dsfield.h>
 #include <net/icmp.h>
 #include <net/inet_ecn.h>
 #include <net/ip.h>
+#include <net/ip6_fib.h>
+#include <net/ip6_route.h>
 #include <net/ip_tunnels.h>
+#include <net/ipv6.h>
 #include <net/route.h>
 
 #include <uapi/linux/ipmesh.h>
 
+#include "addr.h"
 #include "conf.h"
 #include "device.h"
 #include "mtu.h"
@@ -34,36 +39,110 @@ static DEFINE_PER_CPU(unsigned int, send_depth);
  * @ipm: the device
  * @conf: its conf
  * @peer: the peer, or NULL for another endpoint of an open device
+ * @endpoint: outer destination
  * @dst: route to the endpoint
- * @endpoint: outer destination, network byte order
- * @saddr: outer source, network byte order
+ * @saddr: outer source on an IPv4 underlay, network byte order
  * @dst_held: @dst is referenced for this packet; else the peer's cache holds
  *	it, for at least as long as the RCU section lasts
+ * @proto: what the inner packet is, IPPROTO_IPIP or IPPROTO_IPV6
+ * @tos: inner DSCP and ECN
+ * @ttl: inner TTL or hop limit
+ * @df: the inner packet may not be fragmented
+ * @consumed: the skb is out of our hands
  */
 struct send {
 	struct ipmesh_dev *ipm;
 	const struct ipmesh_conf *conf;
 	struct ipmesh_peer *peer;
+	struct in6_addr endpoint;
 	struct dst_entry *dst;
-	__be32 endpoint;
 	__be32 saddr;
 	bool dst_held;
+	u8 proto;
+	u8 tos;
+	u8 ttl;
+	bool df;
+	bool consumed;
 };
 
-static bool inner_valid(struct sk_buff *skb)
+static bool inner4(struct send *send, struct sk_buff *skb)
 {
-	const struct iphdr *iph;
-	unsigned int len;
+	const struct iphdr *iph = ip_hdr(skb);
+	unsigned int len = ntohs(iph->tot_len);
 
-	if (skb->protocol != htons(ETH_P_IP) || !pskb_inet_may_pull(skb))
-		return false;
-	iph = ip_hdr(skb);
 	if (iph->version != 4 || iph->ihl < 5)
 		return false;
-	if (skb_is_gso(skb))
+	if (!skb_is_gso(skb) && (len < iph->ihl * 4 || len > skb->len))
+		return false;
+	send->proto = IPPROTO_IPIP;
+	send->tos = iph->tos;
+	send->ttl = iph->ttl;
+	send->df = iph->frag_off & htons(IP_DF);
+	return true;
+}
+
+static bool inner6(struct send *send, struct sk_buff *skb)
+{
+	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+
+	if (ip6h->version != 6)
+		return false;
+	if (!skb_is_gso(skb) &&
+	    sizeof(*ip6h) + ntohs(ip6h->payload_len) > skb->len)
+		return false;
+	send->proto = IPPROTO_IPV6;
+	send->tos = ipv6_get_dsfield(ip6h);
+	send->ttl = ip6h->hop_limit;
+	send->df = true;
+	return true;
+}
+
+/* Step 1 */
+static bool inner_valid(struct send *send, struct sk_buff *skb)
+{
+	if (!pskb_inet_may_pull(skb))
+		return false;
+	switch (skb->protocol) {
+	case htons(ETH_P_IP):
+		return inner4(send, skb);
+	case htons(ETH_P_IPV6):
+		return inner6(send, skb);
+	}
+	return false;
+}
+
+/* The gateway of the packet's route. An IPv6 route names an IPv4 endpoint by
+ * its v4-mapped address.
+ */
+static bool route_gateway(const struct sk_buff *skb, struct in6_addr *gw)
+{
+	const struct dst_entry *dst = skb_dst(skb);
+
+	if (!dst)
+		return false;
+	if (dst->ops->family == AF_INET) {
+		const struct rtable *rt = (const struct rtable *)dst;
+
+		if (rt->rt_gw_family == AF_INET)
+			ipv6_addr_set_v4mapped(rt->rt_gw4, gw);
+		else if (rt->rt_gw_family == AF_INET6)
+			*gw = rt->rt_gw6;
+		return rt->rt_gw_family;
+	}
+	if (dst->ops->family == AF_INET6) {
+		const struct rt6_info *rt = (const struct rt6_info *)dst;
+
+		if (!(rt->rt6i_flags & RTF_GATEWAY))
+			return false;
+		*gw = rt->rt6i_gateway;
 		return true;
-	len = ntohs(iph->tot_len);
-	return len >= iph->ihl * 4 && len <= skb->len;
+	}
+	return false;
+}
+
+static bool right_family(const struct send *send)
+{
+	return ipmesh_addr_is4(&send->endpoint) == (send->conf->family == AF_INET);
 }
 
 /* Steps 2 and 3 of Documentation/data-path.md: the nexthop's gateway names the
@@ -72,35 +151,50 @@ static bool inner_valid(struct sk_buff *skb)
  */
 static bool find_endpoint(struct send *send, const struct sk_buff *skb)
 {
-	const struct rtable *rt = skb_rtable(skb);
-	__be32 daddr = ip_hdr(skb)->daddr;
+	struct in6_addr daddr;
 
-	if (rt && rt->rt_gw_family == AF_INET) {
-		send->endpoint = rt->rt_gw4;
-		send->peer = ipmesh_peer_find4(send->ipm, send->endpoint);
-		return send->peer || send->conf->open;
+	if (route_gateway(skb, &send->endpoint)) {
+		send->peer = ipmesh_peer_find(send->ipm, &send->endpoint);
+		return send->peer || (send->conf->open && right_family(send));
 	}
 
-	send->peer = ipmesh_prefix_find4(&send->ipm->prefixes, daddr);
+	if (send->proto == IPPROTO_IPIP)
+		ipv6_addr_set_v4mapped(ip_hdr(skb)->daddr, &daddr);
+	else
+		daddr = ipv6_hdr(skb)->daddr;
+	send->peer = ipmesh_prefix_find(&send->ipm->prefixes, &daddr);
 	if (send->peer) {
-		send->endpoint = ipmesh_peer_endpoint4(send->peer);
+		send->endpoint = send->peer->endpoint;
 		return true;
 	}
-	if (!send->conf->open || ipv4_is_multicast(daddr) || ipv4_is_lbcast(daddr))
+	if (!send->conf->open || ipmesh_addr_martian(&daddr))
 		return false;
 	send->endpoint = daddr;
-	send->peer = ipmesh_peer_find4(send->ipm, daddr);
-	return true;
+	send->peer = ipmesh_peer_find(send->ipm, &daddr);
+	return right_family(send);
 }
 
-static struct rtable *look_up(struct send *send)
+static struct dst_entry *look_up(struct send *send)
 {
-	struct rtable *rt;
+	struct dst_entry *dst;
 
-	rt = ipmesh_underlay_route(send->ipm, send->conf, send->endpoint, &send->saddr);
-	if (!IS_ERR(rt) && ipmesh_mtu_differs(send->ipm, rt))
+	dst = ipmesh_underlay_route(send->ipm, send->conf, &send->endpoint, &send->saddr);
+	if (!IS_ERR(dst) && ipmesh_mtu_differs(send->ipm, send->conf, dst))
 		ipmesh_mtu_hint(send->ipm, HZ / 10);
-	return rt;
+	return dst;
+}
+
+/* The route of an IPsec policy validates itself. */
+static u32 route_cookie(struct dst_entry *dst)
+{
+	return dst_xfrm(dst) ? 0 : rt6_get_cookie((struct rt6_info *)dst);
+}
+
+static bool cache_valid(const struct send *send, const struct ipmesh_peer_cpu *pc)
+{
+	u32 cookie = send->conf->family == AF_INET ? 0 : pc->cookie;
+
+	return pc->dst && pc->gen == send->conf->gen && dst_check(pc->dst, cookie);
 }
 
 /* Step 4: this CPU's cached route, looked up again after any change of the
@@ -109,36 +203,46 @@ static struct rtable *look_up(struct send *send)
 static int find_route(struct send *send)
 {
 	struct ipmesh_peer_cpu *pc;
-	struct rtable *rt;
+	struct dst_entry *dst;
 
 	if (unlikely(!send->peer)) {
-		rt = look_up(send);
-		if (IS_ERR(rt))
-			return PTR_ERR(rt);
-		send->dst = &rt->dst;
+		dst = look_up(send);
+		if (IS_ERR(dst))
+			return PTR_ERR(dst);
+		send->dst = dst;
 		send->dst_held = true;
 		return 0;
 	}
 
 	pc = this_cpu_ptr(send->peer->cpu);
-	send->dst_held = false;
-	if (likely(pc->dst && pc->gen == send->conf->gen && dst_check(pc->dst, 0))) {
+	if (likely(cache_valid(send, pc))) {
 		send->dst = pc->dst;
 		send->saddr = pc->saddr;
 		return 0;
 	}
 
-	rt = look_up(send);
+	dst = look_up(send);
 	/* freed after a grace period: outer levels on this CPU may use it */
 	dst_release(pc->dst);
 	pc->dst = NULL;
-	if (IS_ERR(rt))
-		return PTR_ERR(rt);
-	pc->dst = &rt->dst;
-	pc->saddr = send->saddr;
+	if (IS_ERR(dst))
+		return PTR_ERR(dst);
+	pc->dst = dst;
 	pc->gen = send->conf->gen;
-	send->dst = pc->dst;
+	if (send->conf->family == AF_INET)
+		pc->saddr = send->saddr;
+	else
+		pc->cookie = route_cookie(dst);
+	send->dst = dst;
 	return 0;
+}
+
+static void tell_unreachable(const struct send *send, struct sk_buff *skb)
+{
+	if (send->proto == IPPROTO_IPIP)
+		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+	else
+		icmpv6_ndo_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_ADDR_UNREACH, 0);
 }
 
 static bool too_big(const struct sk_buff *skb, unsigned int mtu)
@@ -149,31 +253,61 @@ static bool too_big(const struct sk_buff *skb, unsigned int mtu)
 }
 
 /* Step 5, for a packet that may not be fragmented: the sender learns the MTU
- * by ICMP (RFC 1191), and a local one by its route too.
+ * by ICMP (RFC 1191, RFC 8201), and a local one by its route too.
  */
-static void tell_mtu(struct sk_buff *skb, unsigned int mtu)
+static void tell_mtu(const struct send *send, struct sk_buff *skb, unsigned int mtu)
 {
 	skb_dst_update_pmtu_no_confirm(skb, mtu);
-	icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(mtu));
+	if (send->proto == IPPROTO_IPIP)
+		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(mtu));
+	else
+		icmpv6_ndo_send(skb, ICMPV6_PKT_TOOBIG, 0, mtu);
+}
+
+/* What the packet may be in the outer packet's path: false when it must not go
+ * at all. What is larger than the path takes, and may be, is carried by
+ * fragments of the outer packet (RFC 2003 3.1, RFC 2473 7.2): a packet without
+ * DF, and an IPv6 one on a path too narrow for the least MTU that IPv6 has.
+ */
+static bool fits(struct send *send, struct sk_buff *skb, bool *fragment)
+{
+	unsigned int mtu = dst_mtu(send->dst) - send->conf->overhead;
+
+	*fragment = false;
+	if (likely(!too_big(skb, mtu)))
+		return true;
+	if (send->proto == IPPROTO_IPV6 && mtu < IPV6_MIN_MTU) {
+		mtu = IPV6_MIN_MTU;
+		*fragment = true;
+		if (!too_big(skb, mtu))
+			return true;
+	}
+	if (send->df) {
+		tell_mtu(send, skb, mtu);
+		return false;
+	}
+	*fragment = true;
+	return true;
 }
 
 /* Step 6. The ECN field is copied as RFC 6040 has it for its normal mode, the
  * DSCP as RFC 2983 has it for the uniform model.
  */
-static u8 outer_tos(const struct ipmesh_conf *conf, u8 inner)
+static u8 outer_tos(const struct send *send)
 {
-	u8 dscp = conf->dscp == IPMESH_DSCP_INHERIT ? inner & ~INET_ECN_MASK :
-						      conf->dscp << 2;
+	u8 dscp = send->conf->dscp == IPMESH_DSCP_INHERIT ? send->tos & ~INET_ECN_MASK :
+							    send->conf->dscp << 2;
 
-	return dscp | (inner & INET_ECN_MASK);
+	return dscp | (send->tos & INET_ECN_MASK);
 }
 
-static void push_header(const struct send *send, struct sk_buff *skb, __be16 df)
+static u8 outer_ttl(const struct send *send)
 {
-	const struct iphdr *inner = ip_hdr(skb);
-	const struct ipmesh_conf *conf = send->conf;
-	u8 tos = outer_tos(conf, ipv4_get_dsfield(inner));
-	u8 ttl = conf->ttl == IPMESH_TTL_INHERIT ? inner->ttl : conf->ttl;
+	return send->conf->ttl == IPMESH_TTL_INHERIT ? send->ttl : send->conf->ttl;
+}
+
+static void push_header4(const struct send *send, struct sk_buff *skb, bool df)
+{
 	struct iphdr *iph;
 
 	skb_push(skb, sizeof(*iph));
@@ -181,27 +315,47 @@ static void push_header(const struct send *send, struct sk_buff *skb, __be16 df)
 	iph = ip_hdr(skb);
 	iph->version = 4;
 	iph->ihl = sizeof(*iph) / 4;
-	iph->tos = tos;
-	iph->frag_off = df;
-	iph->ttl = ttl;
-	iph->protocol = IPPROTO_IPIP;
+	iph->tos = outer_tos(send);
+	iph->frag_off = df ? htons(IP_DF) : 0;
+	iph->ttl = outer_ttl(send);
+	iph->protocol = send->proto;
 	iph->saddr = send->saddr;
-	iph->daddr = send->endpoint;
+	iph->daddr = ipmesh_addr_get4(&send->endpoint);
 	/* an atomic datagram needs no identification, RFC 6864 4.1 */
 	iph->id = 0;
 	if (!df)
 		__ip_select_ident(send->ipm->net, iph, skb_shinfo(skb)->gso_segs ?: 1);
 }
 
-static bool make_room(struct ipmesh_dev *ipm, struct sk_buff *skb,
-		      const struct dst_entry *dst)
+/* The flow label gives an IPv6 underlay the inner flows to balance, RFC 6438. */
+static void push_header6(const struct send *send, struct sk_buff *skb)
 {
+	struct flowi6 fl6 = {};
+	struct ipv6hdr *ip6h;
+	__be32 label;
+
+	skb_get_hash(skb);
+	label = ip6_make_flowlabel(send->ipm->net, skb, 0, true, &fl6);
+	skb_push(skb, sizeof(*ip6h));
+	skb_reset_network_header(skb);
+	ip6h = ipv6_hdr(skb);
+	ip6_flow_hdr(ip6h, outer_tos(send), label);
+	ip6h->hop_limit = outer_ttl(send);
+	ip6h->nexthdr = send->proto;
+	ip6h->saddr = send->conf->local;
+	ip6h->daddr = send->endpoint;
+}
+
+static bool make_room(const struct send *send, struct sk_buff *skb)
+{
+	struct net_device *dev = send->ipm->dev;
 	unsigned int room;
 
-	room = LL_RESERVED_SPACE(dst->dev) + dst->header_len + sizeof(struct iphdr);
+	room = LL_RESERVED_SPACE(send->dst->dev) + send->dst->header_len +
+	       send->conf->overhead;
 	/* so that senders leave it from the start */
-	if (unlikely(room > READ_ONCE(ipm->dev->needed_headroom)))
-		WRITE_ONCE(ipm->dev->needed_headroom, min_t(unsigned int, room, 512));
+	if (unlikely(room > READ_ONCE(dev->needed_headroom)))
+		WRITE_ONCE(dev->needed_headroom, min_t(unsigned int, room, 512));
 	return !skb_cow_head(skb, room);
 }
 
@@ -220,75 +374,85 @@ static void count_sent(const struct send *send, unsigned int packets,
 	u64_stats_update_end(&pc->syncp);
 }
 
-/* Steps 5 and 6, and the outer packet goes. Returns 0 or the cause of a drop;
- * @skb is gone either way when the result says so.
- */
-static unsigned int encapsulate(struct send *send, struct sk_buff *skb,
-				bool *consumed)
+static int local_out4(struct send *send, struct sk_buff *skb, bool fragment)
 {
-	__be16 df = ip_hdr(skb)->frag_off & htons(IP_DF);
-	unsigned int mtu = dst_mtu(send->dst) - IPMESH_MTU_OVERHEAD;
+	/* DF inside is honoured outside even without path MTU discovery */
+	bool df = !fragment && (send->conf->pmtudisc ||
+				(send->df && send->proto == IPPROTO_IPIP));
+
+	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
+	push_header4(send, skb, df);
+	skb->protocol = htons(ETH_P_IP);
+	return ip_local_out(send->ipm->net, NULL, skb);
+}
+
+static int local_out6(struct send *send, struct sk_buff *skb, bool fragment)
+{
+	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
+	push_header6(send, skb);
+	skb->protocol = htons(ETH_P_IPV6);
+	/* else the output would refuse to */
+	skb->ignore_df = fragment;
+	return ip6_local_out(send->ipm->net, NULL, skb);
+}
+
+/* Steps 5 and 6, and the outer packet goes. Returns 0 or the cause of a drop. */
+static unsigned int encapsulate(struct send *send, struct sk_buff *skb)
+{
+	bool underlay4 = send->conf->family == AF_INET;
 	struct ipmesh_dev *ipm = send->ipm;
 	unsigned int packets, bytes;
+	bool fragment;
 	int err;
 
-	if (unlikely(too_big(skb, mtu))) {
-		if (df) {
-			tell_mtu(skb, mtu);
-			return IPMESH_A_DROPS_TOO_BIG;
-		}
-		/* fragments of the outer packet carry it, RFC 2003 3.1 */
-	} else if (send->conf->pmtudisc) {
-		df = htons(IP_DF);
-	}
+	if (unlikely(!fits(send, skb, &fragment)))
+		return IPMESH_A_DROPS_TOO_BIG;
 
 	packets = ipmesh_stats_segments(skb, &bytes);
-	if (iptunnel_handle_offloads(skb, SKB_GSO_IPXIP4) ||
-	    !make_room(ipm, skb, send->dst))
+	if (iptunnel_handle_offloads(skb, underlay4 ? SKB_GSO_IPXIP4 : SKB_GSO_IPXIP6) ||
+	    !make_room(send, skb))
 		return IPMESH_A_DROPS_NO_MEMORY;
-	skb_set_inner_ipproto(skb, IPPROTO_IPIP);
+	skb_set_inner_ipproto(skb, send->proto);
 
 	skb_scrub_packet(skb, !net_eq(ipm->net, dev_net(ipm->dev)));
 	skb_clear_hash_if_not_l4(skb);
-	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
 	if (send->conf->fwmark)
 		skb->mark = send->conf->fwmark;
-	push_header(send, skb, df);
-	skb->protocol = htons(ETH_P_IP);
 	if (send->dst_held)
 		skb_dst_set(skb, send->dst);
 	else
 		skb_dst_set_noref(skb, send->dst);
 	send->dst_held = false;
 
-	*consumed = true;
-	err = ip_local_out(ipm->net, NULL, skb);
+	send->consumed = true;
+	err = underlay4 ? local_out4(send, skb, fragment) :
+			  local_out6(send, skb, fragment);
 	if (unlikely(net_xmit_eval(err)))
 		return IPMESH_A_DROPS_TX_REFUSED;
 	count_sent(send, packets, bytes);
 	return 0;
 }
 
-static unsigned int send_skb(struct send *send, struct sk_buff *skb, bool *consumed)
+static unsigned int send_skb(struct send *send, struct sk_buff *skb)
 {
 	unsigned int cause;
 	int err;
 
-	if (unlikely(!inner_valid(skb)))
+	if (unlikely(!inner_valid(send, skb)))
 		return IPMESH_A_DROPS_TX_INVALID;
 
 	if (unlikely(!find_endpoint(send, skb))) {
-		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+		tell_unreachable(send, skb);
 		return IPMESH_A_DROPS_NO_PEER;
 	}
 
 	err = find_route(send);
 	if (unlikely(err)) {
-		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+		tell_unreachable(send, skb);
 		return err == -ELOOP ? IPMESH_A_DROPS_LOOP : IPMESH_A_DROPS_NO_ROUTE;
 	}
 
-	cause = encapsulate(send, skb, consumed);
+	cause = encapsulate(send, skb);
 	if (unlikely(send->dst_held))
 		dst_release(send->dst);
 	return cause;
@@ -299,27 +463,31 @@ static unsigned int send_skb(struct send *send, struct sk_buff *skb, bool *consu
  * @skb: inner packet, at its network header
  * @dev: the device
  *
- * Encapsulates by RFC 2003.
+ * Encapsulates by RFC 2003, or RFC 2473 on an IPv6 underlay.
  *
  * Context: BH off, RCU; any number of CPUs at once.
  * Return: NETDEV_TX_OK; a packet that does not go is dropped, and counted.
  */
 netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 {
-	struct send send = { .ipm = netdev_priv(dev) };
-	bool consumed = false;
+	struct send send;
 	unsigned int cause;
 
+	/* member by member: the rest is written before it is read */
+	send.ipm = netdev_priv(dev);
 	send.conf = rcu_dereference_bh(send.ipm->conf);
+	send.peer = NULL;
+	send.dst_held = false;
+	send.consumed = false;
 	if (likely(__this_cpu_inc_return(send_depth) <= SEND_DEPTH_MAX))
-		cause = send_skb(&send, skb, &consumed);
+		cause = send_skb(&send, skb);
 	else
 		cause = IPMESH_A_DROPS_LOOP;
 	__this_cpu_dec(send_depth);
 
 	if (unlikely(cause)) {
 		ipmesh_stats_drop(send.ipm, send.peer, cause);
-		if (!consumed)
+		if (!send.consumed)
 			kfree_skb(skb);
 	}
 	return NETDEV_TX_OK;

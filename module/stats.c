@@ -2,6 +2,7 @@
 /* Counters: what is summed over CPUs, and the names of causes. */
 
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
@@ -186,13 +187,14 @@ int ipmesh_stats_fill_drops(struct sk_buff *skb, const u64 *sums)
 unsigned int ipmesh_stats_gso(const struct sk_buff *skb, unsigned int *bytes)
 {
 	const struct skb_shared_info *shinfo = skb_shinfo(skb);
-	unsigned int hdr = ip_hdrlen(skb);
+	unsigned int hdr = skb->protocol == htons(ETH_P_IP) ? ip_hdrlen(skb) :
+							     sizeof(struct ipv6hdr);
 	unsigned int segs = shinfo->gso_segs;
 
 	if (segs <= 1)
 		return 1;
 	/* the transport header's place is not yet known on the way in */
-	if (shinfo->gso_type & SKB_GSO_TCPV4) {
+	if (shinfo->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)) {
 		const struct tcphdr *th;
 		struct tcphdr buf;
 

@@ -7,12 +7,15 @@
 #include <linux/rculist.h>
 #include <net/dsfield.h>
 #include <net/flow.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 #include <net/route.h>
 
 #include <uapi/linux/ipmesh.h>
 
+#include "addr.h"
 #include "conf.h"
 #include "device.h"
 #include "mtu.h"
@@ -31,9 +34,12 @@ struct ipmesh_underlay *ipmesh_underlay_get(struct net *net)
 	return net_generic(net, underlay_net_id);
 }
 
-static struct hlist_head *bucket(struct ipmesh_underlay *ul, __be32 local)
+static struct hlist_head *bucket(struct ipmesh_underlay *ul,
+				 const struct in6_addr *local)
 {
-	return &ul->confs[hash_32((__force u32)local, IPMESH_UNDERLAY_BITS)];
+	/* a node has a handful of local addresses; the low word tells them apart */
+	return &ul->confs[hash_32((__force u32)local->s6_addr32[3],
+				  IPMESH_UNDERLAY_BITS)];
 }
 
 /**
@@ -50,14 +56,14 @@ static struct hlist_head *bucket(struct ipmesh_underlay *ul, __be32 local)
 int ipmesh_underlay_add(struct net *net, struct ipmesh_conf *conf)
 {
 	struct ipmesh_underlay *ul = ipmesh_underlay_get(net);
-	struct hlist_head *head = bucket(ul, conf->local);
+	struct hlist_head *head = bucket(ul, &conf->local);
 	const struct ipmesh_conf *other;
 	int err = 0;
 
 	spin_lock(&ul->lock);
 	hlist_for_each_entry(other, head, node) {
-		if (other->local == conf->local && other->link == conf->link &&
-		    other->ipm != conf->ipm) {
+		if (ipv6_addr_equal(&other->local, &conf->local) &&
+		    other->link == conf->link && other->ipm != conf->ipm) {
 			err = -EEXIST;
 			goto unlock;
 		}
@@ -86,14 +92,14 @@ void ipmesh_underlay_del(struct net *net, struct ipmesh_conf *conf)
 	spin_unlock(&ul->lock);
 }
 
-static struct ipmesh_conf *find_local(struct ipmesh_underlay *ul, __be32 local,
-				      int iif, int sdif)
+static struct ipmesh_conf *find_local(struct ipmesh_underlay *ul,
+				      const struct in6_addr *local, int iif, int sdif)
 {
 	struct ipmesh_conf *unbound = NULL;
 	struct ipmesh_conf *conf;
 
 	hlist_for_each_entry_rcu(conf, bucket(ul, local), node) {
-		if (conf->local != local ||
+		if (!ipv6_addr_equal(&conf->local, local) ||
 		    !(READ_ONCE(conf->ipm->dev->flags) & IFF_UP))
 			continue;
 		if (!conf->link)
@@ -105,7 +111,7 @@ static struct ipmesh_conf *find_local(struct ipmesh_underlay *ul, __be32 local,
 }
 
 /**
- * ipmesh_underlay_find - the device that an outer packet is for
+ * ipmesh_underlay_find4 - the device that an IPv4 outer packet is for
  * @net: namespace in which the packet arrived
  * @local: outer destination, network byte order
  * @iif: index of the device it arrived on
@@ -118,24 +124,90 @@ static struct ipmesh_conf *find_local(struct ipmesh_underlay *ul, __be32 local,
  * Context: RCU.
  * Return: the conf, valid until the end of the RCU section, or NULL.
  */
-struct ipmesh_conf *ipmesh_underlay_find(struct net *net, __be32 local,
-					 int iif, int sdif)
+struct ipmesh_conf *ipmesh_underlay_find4(struct net *net, __be32 local,
+					  int iif, int sdif)
 {
 	struct ipmesh_underlay *ul = ipmesh_underlay_get(net);
 	struct ipmesh_conf *conf;
+	struct in6_addr addr;
 
-	conf = find_local(ul, local, iif, sdif);
-	if (!conf)
-		conf = find_local(ul, htonl(INADDR_ANY), iif, sdif);
-	return conf;
+	ipv6_addr_set_v4mapped(local, &addr);
+	conf = find_local(ul, &addr, iif, sdif);
+	if (conf)
+		return conf;
+	ipv6_addr_set_v4mapped(htonl(INADDR_ANY), &addr);
+	return find_local(ul, &addr, iif, sdif);
+}
+
+/**
+ * ipmesh_underlay_find6 - the device that an IPv6 outer packet is for
+ * @net: namespace in which the packet arrived
+ * @local: outer destination
+ * @iif: index of the device it arrived on
+ * @sdif: index of that device when @iif is its VRF, else 0
+ *
+ * Context: RCU.
+ * Return: the conf, valid until the end of the RCU section, or NULL.
+ */
+struct ipmesh_conf *ipmesh_underlay_find6(struct net *net,
+					  const struct in6_addr *local,
+					  int iif, int sdif)
+{
+	return find_local(ipmesh_underlay_get(net), local, iif, sdif);
+}
+
+static u8 route_tos(const struct ipmesh_conf *conf)
+{
+	return conf->dscp == IPMESH_DSCP_INHERIT ? 0 : conf->dscp << 2;
+}
+
+static struct dst_entry *route4(const struct ipmesh_dev *ipm,
+				const struct ipmesh_conf *conf,
+				const struct in6_addr *endpoint, __be32 *saddr)
+{
+	struct flowi4 fl4 = {};
+	struct rtable *rt;
+
+	flowi4_init_output(&fl4, conf->link, conf->fwmark, RT_TOS(route_tos(conf)),
+			   RT_SCOPE_UNIVERSE, IPPROTO_IPIP, 0,
+			   ipmesh_addr_get4(endpoint),
+			   ipmesh_addr_get4(&conf->local), 0, 0,
+			   sock_net_uid(ipm->net, NULL));
+	rt = ip_route_output_key(ipm->net, &fl4);
+	if (IS_ERR(rt))
+		return ERR_CAST(rt);
+	if (rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
+		ip_rt_put(rt);
+		return ERR_PTR(-ENETUNREACH);
+	}
+	*saddr = fl4.saddr;
+	return &rt->dst;
+}
+
+static struct dst_entry *route6(const struct ipmesh_dev *ipm,
+				const struct ipmesh_conf *conf,
+				const struct in6_addr *endpoint)
+{
+	struct flowi6 fl6 = {
+		.flowi6_oif = conf->link,
+		.flowi6_mark = conf->fwmark,
+		.flowi6_proto = IPPROTO_IPV6,
+		.flowi6_uid = sock_net_uid(ipm->net, NULL),
+		.flowlabel = ip6_make_flowinfo(route_tos(conf), 0),
+		.daddr = *endpoint,
+		.saddr = conf->local,
+	};
+
+	return ip6_dst_lookup_flow(ipm->net, NULL, &fl6, NULL);
 }
 
 /**
  * ipmesh_underlay_route - the way to an endpoint
  * @ipm: the device
  * @conf: its conf
- * @endpoint: outer destination, network byte order
- * @saddr: where the outer source goes, network byte order
+ * @endpoint: outer destination, of the underlay's family
+ * @saddr: where the outer source goes, network byte order; an IPv6 underlay
+ *	leaves it, as its source is always the local address
  *
  * The inner packet has no part in the choice, so that the result holds for
  * every packet to the endpoint.
@@ -144,30 +216,20 @@ struct ipmesh_conf *ipmesh_underlay_find(struct net *net, __be32 local,
  * Return: a referenced route; -ELOOP when it leads back into the device,
  * another error pointer when there is none.
  */
-struct rtable *ipmesh_underlay_route(const struct ipmesh_dev *ipm,
-				     const struct ipmesh_conf *conf,
-				     __be32 endpoint, __be32 *saddr)
+struct dst_entry *ipmesh_underlay_route(const struct ipmesh_dev *ipm,
+					const struct ipmesh_conf *conf,
+					const struct in6_addr *endpoint,
+					__be32 *saddr)
 {
-	u8 tos = conf->dscp == IPMESH_DSCP_INHERIT ? 0 : conf->dscp << 2;
-	struct flowi4 fl4 = {};
-	struct rtable *rt;
+	struct dst_entry *dst;
 
-	flowi4_init_output(&fl4, conf->link, conf->fwmark, RT_TOS(tos),
-			   RT_SCOPE_UNIVERSE, IPPROTO_IPIP, 0, endpoint,
-			   conf->local, 0, 0, sock_net_uid(ipm->net, NULL));
-	rt = ip_route_output_key(ipm->net, &fl4);
-	if (IS_ERR(rt))
-		return rt;
-	if (rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
-		ip_rt_put(rt);
-		return ERR_PTR(-ENETUNREACH);
-	}
-	if (rt->dst.dev == ipm->dev) {
-		ip_rt_put(rt);
+	dst = conf->family == AF_INET ? route4(ipm, conf, endpoint, saddr) :
+					route6(ipm, conf, endpoint);
+	if (!IS_ERR(dst) && dst->dev == ipm->dev) {
+		dst_release(dst);
 		return ERR_PTR(-ELOOP);
 	}
-	*saddr = fl4.saddr;
-	return rt;
+	return dst;
 }
 
 static int __net_init underlay_net_init(struct net *net)

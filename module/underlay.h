@@ -7,6 +7,8 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+struct dst_entry;
+struct in6_addr;
 struct ipmesh_conf;
 struct ipmesh_dev;
 struct net;
@@ -31,11 +33,15 @@ struct ipmesh_underlay {
 struct ipmesh_underlay *ipmesh_underlay_get(struct net *net);
 int ipmesh_underlay_add(struct net *net, struct ipmesh_conf *conf);
 void ipmesh_underlay_del(struct net *net, struct ipmesh_conf *conf);
-struct ipmesh_conf *ipmesh_underlay_find(struct net *net, __be32 local,
-					 int iif, int sdif);
-struct rtable *ipmesh_underlay_route(const struct ipmesh_dev *ipm,
-				     const struct ipmesh_conf *conf,
-				     __be32 endpoint, __be32 *saddr);
+struct ipmesh_conf *ipmesh_underlay_find4(struct net *net, __be32 local,
+					  int iif, int sdif);
+struct ipmesh_conf *ipmesh_underlay_find6(struct net *net,
+					  const struct in6_addr *local,
+					  int iif, int sdif);
+struct dst_entry *ipmesh_underlay_route(const struct ipmesh_dev *ipm,
+					const struct ipmesh_conf *conf,
+					const struct in6_addr *endpoint,
+					__be32 *saddr);
 
 int ipmesh_underlay_register(void);
 void ipmesh_underlay_unregister(void);
