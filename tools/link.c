@@ -180,8 +180,8 @@ static int taken(struct nl *nl, const char *dev)
 	if (!strcmp(l.kind, IPMESH_KIND))
 		return err_refused("device \"%s\" exists already; change it: ipmesh link set %s",
 				   dev, dev);
-	return err_refused("\"%s\" is the name of a device of kind %s; choose another name",
-			   dev, *l.kind ? l.kind : "\"none\"");
+	return err_refused("\"%s\" is the name of a device that is not ipmesh%s%s; choose another name",
+			   dev, *l.kind ? " but of kind " : "", l.kind);
 }
 
 static void add_addr(struct nl_batch *b, uint32_t ifindex,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "err.h"
 #include "linkattr.h"
 
 static const char *const peers_modes[] = {
@@ -60,7 +61,7 @@ const struct linkattr linkattr_table[] = {
 		.word = "fwmark", .json = "fwmark",
 		.type = IFLA_IPMESH_FWMARK,
 		.kind = LINKATTR_NUM, AT(fwmark), .min = 0, .max = UINT32_MAX,
-		.usage = "NUMBER", .help = "mark of outer packets",
+		.usage = "NUMBER|0xNUMBER", .help = "mark of outer packets",
 	}, {
 		.word = "mtu", .json = "mtu_auto",
 		.type = IFLA_IPMESH_MTU_AUTO,
@@ -133,7 +134,8 @@ static bool read_u32(const char *s, uint32_t min, uint32_t max, uint32_t *n)
 const char *linkattr_read(const struct linkattr *a, const char *value,
 			  struct linkattrs *v)
 {
-	static char why[160];
+	static char why[200];
+	const char *bar;
 	struct addr *addr = (struct addr *)((char *)v + a->off);
 	const char *e;
 	uint32_t n = 0;
@@ -158,7 +160,8 @@ const char *linkattr_read(const struct linkattr *a, const char *value,
 			n = if_nametoindex(value);
 			if (!n) {
 				snprintf(why, sizeof(why),
-					 "there is no device \"%.20s\"", value);
+					 "there is no device \"%s\"",
+					 err_safe(value));
 				return why;
 			}
 		}
@@ -190,7 +193,11 @@ const char *linkattr_read(const struct linkattr *a, const char *value,
 	return NULL;
 
 wrong:
-	snprintf(why, sizeof(why), "\"%.40s\" is not %s", value, a->usage);
+	/* "on|off", as in the usage, in words: on or off. */
+	bar = strchr(a->usage, '|');
+	snprintf(why, sizeof(why), "\"%s\" is wrong; say %.*s%s%s", err_safe(value),
+		 bar ? (int)(bar - a->usage) : (int)strlen(a->usage), a->usage,
+		 bar ? " or " : "", bar ? bar + 1 : "");
 	return why;
 }
 

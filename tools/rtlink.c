@@ -304,7 +304,7 @@ int rtlink_find(struct nl *nl, const char *name, struct rtlink *l)
 	if (e)
 		return err_refused("device \"%s\": %s", name, nl_error(nl, e));
 	if (strcmp(l->kind, IPMESH_KIND))
-		return err_refused("\"%s\" is not an ipmesh device but of kind %s; choose another name",
-				   name, *l->kind ? l->kind : "\"none\"");
+		return err_refused("\"%s\" is not an ipmesh device%s%s; see ipmesh link show",
+				   name, *l->kind ? " but of kind " : "", l->kind);
 	return EXIT_DONE;
 }
