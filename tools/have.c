@@ -43,6 +43,22 @@ static int read_device(struct have *h, struct nl *nl, const char *dev)
 	return e ? fail(nl, "peers", e) : 0;
 }
 
+/* With nexthop_compat_mode off, a route tells only the nexthop object's id. */
+static void name_devices(struct have *h)
+{
+	const struct nexthop *nh;
+	struct rtroute *r;
+
+	for (size_t i = 0; i < h->routes.n; i++) {
+		r = &h->routes.v[i];
+		nh = r->nhid && !r->oif ? rtnexthop_by_id(&h->nexthops, r->nhid) : NULL;
+		if (nh) {
+			r->oif = nh->oif;
+			r->gw = nh->gw;
+		}
+	}
+}
+
 int have_read(struct have *h, struct nl *nl, const char *dev)
 {
 	struct rtroute_filter f = { .family = AF_INET };
@@ -64,6 +80,7 @@ int have_read(struct have *h, struct nl *nl, const char *dev)
 	e = rtroute_dump(nl, &f, &h->routes);
 	if (e)
 		return fail(nl, "routes", e);
+	name_devices(h);
 	if (h->routes.n)
 		qsort(h->routes.v, h->routes.n, sizeof(*h->routes.v), rtroute_cmp);
 	wrong = nat_read(&h->nat, dev);

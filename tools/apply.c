@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* ipmesh apply: makes the kernel's state that of documents. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "diff.h"
+#include "err.h"
+
+static const char usage[] =
+	"Usage: ipmesh apply -f FILE|DIR|-… [--node NAME] [--dev DEV] [--node-mask N]\n"
+	"                    [--dry-run]\n"
+	"\n"
+	"Makes device, peers, nexthops, routes and address translation of this host what\n"
+	"the documents say, and changes nothing else. Documents, as YAML or JSON:\n"
+	"\n"
+	"  ipmesh/v1             Device: see ipmesh.yaml(5)\n"
+	"  projectcalico.org/v3  Node, IPPool (calicoctl get node|ippool -o yaml|json)\n"
+	"  v1                    Node (kubectl get nodes -o json|yaml)\n"
+	"  and lists of them; crd.projectcalico.org/v1 too\n"
+	"\n"
+	"  -f FILE          a file, a directory of *.yaml, *.yml and *.json, or - for\n"
+	"                   standard input; may be given several times\n"
+	"  --node NAME      which node this host is (default: the host's name)\n"
+	"  --dev DEV        the device (default: as a Device says, or ipmesh0)\n"
+	"  --node-mask N    length of a node's pod CIDR where no document has it and the\n"
+	"                   tunnel address is its first host (default: 24)\n"
+	"  --dry-run        print the changes, do none\n"
+	"  -j               JSON: {\"changes\": [{\"op\", \"object\", …}], \"dry_run\"}\n"
+	"\n"
+	"What is added comes first, what is replaced is replaced in one step, and what\n"
+	"goes is removed last. A second run changes nothing.\n";
+
+struct request {
+	const char **files;
+	size_t n_files, cap_files;
+	struct want_options want;
+	bool dry;
+	bool help;
+};
+
+/* "--node NAME" and "--node=NAME". */
+static bool is_option(const char *arg, const char *word, const char **value)
+{
+	size_t n = strlen(word);
+
+	*value = NULL;
+	if (strncmp(arg, word, n))
+		return false;
+	if (arg[n] == '=' && n > 2)
+		*value = arg + n + 1;
+	return !arg[n] || *value;
+}
+
+static int read_mask(const char *value, unsigned int *mask)
+{
+	unsigned long n;
+	char *end;
+
+	n = strtoul(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end || n < 8 || n > 30)
+		return err_value("--node-mask", value, "a prefix length from 8 to 30");
+	*mask = (unsigned int)n;
+	return 0;
+}
+
+static int parse(struct request *r, char **argv)
+{
+	const char *word, *value, *wrong, *mask = NULL, **to;
+
+	for (argv++; *argv; argv++) {
+		if (cmd_is_help(*argv)) {
+			r->help = true;
+			return 0;
+		}
+		if (cmd_option(*argv))
+			continue;
+		if (!strcmp(*argv, "--dry-run")) {
+			if (r->dry)
+				return err_twice("apply", *argv);
+			r->dry = true;
+			continue;
+		}
+		if (is_option(*argv, word = "-f", &value) ||
+		    is_option(*argv, word = "--filename", &value)) {
+			r->files = xgrow(r->files, r->n_files, &r->cap_files,
+					 sizeof(*r->files));
+			to = &r->files[r->n_files++];
+			*to = NULL;
+		} else if (is_option(*argv, word = "--node", &value)) {
+			to = &r->want.node;
+		} else if (is_option(*argv, word = "--dev", &value)) {
+			to = &r->want.dev;
+		} else if (is_option(*argv, word = "--node-mask", &value)) {
+			to = &mask;
+		} else {
+			return err_unknown("apply", *argv);
+		}
+		if (*to)
+			return err_twice("apply", word);
+		if (!value)
+			value = *++argv;
+		if (!value || !*value)
+			return err_novalue("apply", word);
+		*to = value;
+	}
+	if (!r->n_files)
+		return err_missing("apply", "-f FILE");
+	for (size_t i = 0, in = 0; i < r->n_files; i++)
+		if (!strcmp(r->files[i], "-") && in++)
+			return err_twice("apply", "-f -");
+	if (mask && read_mask(mask, &r->want.node_mask))
+		return EXIT_USAGE;
+	wrong = r->want.dev ? rtlink_check_name(r->want.dev) : NULL;
+	return wrong ? err_usage("apply: --dev: %s", wrong) : 0;
+}
+
+/* Not ours to change, but without it nothing comes through. */
+static void advise(const struct want *w, const struct have *h)
+{
+	if (!h->forwarding)
+		warn("this host does not forward: run: sysctl -w net.ipv4.ip_forward=1");
+	if (!addr_is_any(&w->attrs.local) && !have_address(h, &w->attrs.local))
+		warn("%s is not an address of this host%s%s: nothing will reach it",
+		     addr_str(&w->attrs.local), w->node ? ", as it is of node " : "",
+		     w->node ? err_safe(w->node) : "");
+}
+
+static int apply(const struct request *r, const struct want *w)
+{
+	struct nl *nl = nl_open();
+	struct have h = { 0 };
+	struct diff d = { 0 };
+	int rc = EXIT_REFUSED;
+
+	if (!have_read(&h, nl, w->dev) && !diff_compute(&d, w, &h)) {
+		advise(w, &h);
+		rc = r->dry ? diff_print(&d, true) : diff_run(&d, nl);
+	}
+	diff_free(&d);
+	have_free(&h);
+	nl_close(nl);
+	return rc;
+}
+
+int cmd_apply(int argc, char **argv)
+{
+	struct request r = { .want.node_mask = WANT_NODE_MASK };
+	struct doc_set docs = { 0 };
+	struct cluster c = { 0 };
+	struct want w = { 0 };
+	int rc;
+
+	(void)argc;
+	rc = parse(&r, argv);
+	if (!rc && r.help) {
+		rc = cmd_help(usage);
+	} else if (!rc) {
+		rc = EXIT_REFUSED;
+		for (size_t i = 0; i < r.n_files; i++)
+			if (doc_load(&docs, r.files[i]))
+				goto out;
+		if (!cluster_read(&c, &docs) && !want_compute(&w, &c, &r.want))
+			rc = apply(&r, &w);
+	}
+out:
+	want_free(&w);
+	cluster_free(&c);
+	doc_free(&docs);
+	free(r.files);
+	return rc;
+}

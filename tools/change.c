@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Doing the changes of a difference, and telling of them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diff.h"
+#include "err.h"
+#include "out.h"
+
+static void tell_device(const struct diff *d, const struct change *c)
+{
+	const struct linkattr *a;
+
+	out_str("name", " %s", d->want->dev);
+	for (size_t i = 0; i < linkattr_count; i++) {
+		a = &linkattr_table[i];
+		if (!(c->link.attrs.has & LINKATTR_BIT(a->type)) ||
+		    a->kind == LINKATTR_AUTO)
+			continue;
+		out_text(" %s", a->word);
+		out_str(a->json, " %s", linkattr_text(a, &c->link.attrs));
+	}
+	if (c->link.mtu)
+		out_u64("mtu", " mtu %" PRIu64, c->link.mtu);
+	else if (c->link.attrs.has & LINKATTR_BIT(IFLA_IPMESH_MTU_AUTO))
+		out_str("mtu", " mtu %s", "auto");
+	if (c->link.up > 0)
+		out_bool("up", " up", true);
+}
+
+static void tell_peer(const struct change *c)
+{
+	size_t i;
+
+	out_str("endpoint", " %s", addr_str(&c->peer.endpoint));
+	if (c->name && *c->name)
+		out_str("name", " %s", err_safe(c->name));
+	if (c->op == CHANGE_REMOVE)
+		return;
+	if (c->peer.n_add || c->op == CHANGE_ADD) {
+		out_arr("cidrs");
+		for (i = 0; i < c->peer.n_add; i++)
+			out_str(OUT_ITEM, c->op == CHANGE_ADD ? " %s" : " +%s",
+				prefix_str(&c->peer.add[i]));
+		out_end();
+	}
+	if (c->peer.n_remove) {
+		out_arr("removed");
+		for (i = 0; i < c->peer.n_remove; i++)
+			out_str(OUT_ITEM, " -%s", prefix_str(&c->peer.remove[i]));
+		out_end();
+	}
+}
+
+static void tell_route(const struct diff *d, const struct change *c)
+{
+	const struct rtroute *r = &c->route.r;
+
+	if (r->type == RTN_BLACKHOLE)
+		out_str("type", " %s", "blackhole");
+	out_str("dst", " %s", prefix_str(&r->dst));
+	if (c->route.via) {
+		out_str("via", " via %s", addr_str(c->route.via));
+		out_str("dev", " dev %s onlink", d->want->dev);
+	} else {
+		if (r->gw.family)
+			out_str("via", " via %s", addr_str(&r->gw));
+		if (r->oif)
+			out_str("dev", " dev %s", rtlink_name(r->oif));
+	}
+	if (r->nhid)
+		out_u64("nhid", NULL, r->nhid);
+	if (r->metric)
+		out_u64("metric", " metric %" PRIu64, r->metric);
+}
+
+static void tell_prefixes(const char *key, const struct prefix *v, size_t n,
+			  const char *fmt)
+{
+	out_arr(key);
+	for (size_t i = 0; i < n; i++)
+		out_str(OUT_ITEM, fmt, prefix_str(&v[i]));
+	out_end();
+}
+
+static void tell(const struct diff *d, const struct change *c)
+{
+	static const char *const objects[] = {
+		[CHANGE_DEVICE] = "device", [CHANGE_ADDRESS] = "address",
+		[CHANGE_PEER] = "peer", [CHANGE_NEXTHOP] = "nexthop",
+		[CHANGE_ROUTE] = "route", [CHANGE_NAT] = "nat",
+	};
+	static const char *const ops[] = {
+		[CHANGE_ADD] = "add", [CHANGE_SET] = "change",
+		[CHANGE_REMOVE] = "remove",
+	};
+
+	out_obj(NULL);
+	out_str("op", NULL, ops[c->op]);
+	out_text("%c", "+~-"[c->op]);
+	out_str("object", " %s", objects[c->object]);
+	switch (c->object) {
+	case CHANGE_DEVICE:
+		tell_device(d, c);
+		break;
+	case CHANGE_ADDRESS:
+		out_str("address", " %s", prefix_str(&c->address));
+		out_str("dev", " dev %s", d->want->dev);
+		break;
+	case CHANGE_PEER:
+		tell_peer(c);
+		break;
+	case CHANGE_NEXTHOP:
+		out_u64("id", " %" PRIu64, c->nexthop.id);
+		out_str("via", " via %s", addr_str(&c->nexthop.gw));
+		out_str("dev", " dev %s", d->want->dev);
+		break;
+	case CHANGE_ROUTE:
+		tell_route(d, c);
+		break;
+	case CHANGE_NAT:
+		if (c->op == CHANGE_REMOVE)
+			break;
+		tell_prefixes("natOutgoing", d->want->nat, d->want->n_nat, " %s");
+		out_text(" not to");
+		tell_prefixes("pools", d->want->pools, d->want->n_pools, " %s");
+		break;
+	}
+	if (c->wrong)
+		out_str("error", NULL, c->wrong);
+	out_text("\n");
+	out_end();
+}
+
+int diff_print(const struct diff *d, bool dry)
+{
+	size_t i, n = 0, left = 0;
+
+	out_obj(NULL);
+	out_arr("changes");
+	for (i = 0; i < d->n; i++)
+		if (dry || d->v[i].done) {
+			tell(d, &d->v[i]);
+			n++;
+		} else {
+			left++;
+		}
+	out_end();
+	if (left && out_is_json()) {
+		out_arr("not_done");
+		for (i = 0; i < d->n; i++)
+			if (!d->v[i].done)
+				tell(d, &d->v[i]);
+		out_end();
+	}
+	out_bool("dry_run", NULL, dry);
+	if (!n && !left)
+		out_text("no changes\n");
+	else
+		out_text("%zu change%s%s\n", n, n == 1 ? "" : "s",
+			 dry ? ", not done (--dry-run)" : "");
+	out_end();
+	return out_flush();
+}
+
+/* In one word or two, for an error. */
+static const char *subject(const struct diff *d, const struct change *c)
+{
+	static char buf[160];
+
+	switch (c->object) {
+	case CHANGE_DEVICE:
+		snprintf(buf, sizeof(buf), "device %s", d->want->dev);
+		break;
+	case CHANGE_ADDRESS:
+		snprintf(buf, sizeof(buf), "address %s", prefix_str(&c->address));
+		break;
+	case CHANGE_PEER:
+		snprintf(buf, sizeof(buf), "peer %s %s", addr_str(&c->peer.endpoint),
+			 c->name ? err_safe(c->name) : "");
+		break;
+	case CHANGE_NEXTHOP:
+		snprintf(buf, sizeof(buf), "nexthop %u via %s", c->nexthop.id,
+			 addr_str(&c->nexthop.gw));
+		break;
+	case CHANGE_ROUTE:
+		snprintf(buf, sizeof(buf), "route %s", prefix_str(&c->route.r.dst));
+		break;
+	case CHANGE_NAT:
+		snprintf(buf, sizeof(buf), "natOutgoing");
+		break;
+	}
+	return buf;
+}
+
+static void request_device(struct nl_batch *b, struct change *c)
+{
+	if (c->op == CHANGE_ADD)
+		rtlink_add(b, &c->link);
+	else
+		rtlink_set(b, &c->link);
+}
+
+static void request_address(struct nl_batch *b, struct change *c, uint32_t ifindex)
+{
+	struct rtaddr a = { .ifindex = ifindex, .addr = c->address };
+
+	if (c->op == CHANGE_REMOVE)
+		rtaddr_del(b, &a);
+	else
+		rtaddr_replace(b, &a);
+}
+
+static void request_peer(struct nl_batch *b, struct change *c, uint32_t ifindex)
+{
+	c->peer.ifindex = ifindex;
+	if (c->op == CHANGE_REMOVE)
+		genlpeer_del(b, ifindex, &c->peer.endpoint);
+	else if (c->op == CHANGE_ADD)
+		genlpeer_new(b, &c->peer);
+	else
+		genlpeer_set(b, &c->peer);
+}
+
+static void request_nexthop(struct nl_batch *b, struct change *c, uint32_t ifindex)
+{
+	c->nexthop.oif = ifindex;
+	if (c->op == CHANGE_REMOVE)
+		rtnexthop_del(b, c->nexthop.id);
+	else if (c->op == CHANGE_ADD)
+		rtnexthop_add(b, &c->nexthop);
+	else
+		rtnexthop_replace(b, &c->nexthop);
+}
+
+static void request_route(struct nl_batch *b, struct change *c)
+{
+	if (c->op == CHANGE_REMOVE)
+		rtroute_del(b, &c->route.r);
+	else if (c->op == CHANGE_ADD)
+		rtroute_add(b, &c->route.r);
+	else
+		rtroute_replace(b, &c->route.r);
+}
+
+static const char *do_nat(const struct diff *d, const struct change *c)
+{
+	const struct want *w = d->want;
+
+	if (c->op == CHANGE_REMOVE)
+		return nat_remove(w->dev, d->have->nat.alone);
+	return nat_write(w->dev, w->pools, w->n_pools, w->nat, w->n_nat);
+}
+
+static void request(struct nl_batch *b, struct change *c, uint32_t ifindex)
+{
+	switch (c->object) {
+	case CHANGE_DEVICE:
+		request_device(b, c);
+		break;
+	case CHANGE_ADDRESS:
+		request_address(b, c, ifindex);
+		break;
+	case CHANGE_PEER:
+		request_peer(b, c, ifindex);
+		break;
+	case CHANGE_NEXTHOP:
+		request_nexthop(b, c, ifindex);
+		break;
+	case CHANGE_ROUTE:
+		request_route(b, c);
+		break;
+	case CHANGE_NAT:
+		break;
+	}
+}
+
+/* What goes away with something else, or by itself, is as good as removed. */
+static bool gone_already(const struct change *c, int error)
+{
+	return c->op == CHANGE_REMOVE &&
+	       (error == -ENOENT || error == -ESRCH || error == -EADDRNOTAVAIL);
+}
+
+static bool run_phase(struct diff *d, struct nl *nl, size_t from, size_t to,
+		      uint32_t ifindex)
+{
+	struct nl_batch b;
+	struct change *c;
+	const char *wrong;
+	bool good = true;
+	size_t i;
+
+	nl_batch_init(&b, nl);
+	for (i = from; i < to; i++) {
+		c = &d->v[i];
+		c->tried = true;
+		if (c->object == CHANGE_NAT) {
+			wrong = do_nat(d, c);
+			c->done = !wrong;
+			c->wrong = wrong ? xstrdup(wrong) : NULL;
+			good &= c->done;
+			continue;
+		}
+		request(&b, c, ifindex);
+		b.req[b.n - 1].who = c;
+	}
+	if (b.n)
+		nl_send(&b);
+	for (i = 0; i < b.n; i++) {
+		c = b.req[i].who;
+		c->done = !b.req[i].error || gone_already(c, b.req[i].error);
+		if (!c->done)
+			c->wrong = xstrdup(nl_req_error(&b, i));
+		good &= c->done;
+	}
+	nl_batch_free(&b);
+	return good;
+}
+
+/* A few refusals tell what is wrong; thousands of the same do not tell more. */
+static void complain(const struct diff *d)
+{
+	size_t i, n = 0, done = 0;
+
+	for (i = 0; i < d->n; i++) {
+		done += d->v[i].done;
+		if (d->v[i].wrong && n++ < 5)
+			err_refused("%s: %s", subject(d, &d->v[i]), d->v[i].wrong);
+	}
+	if (n > 5)
+		err_refused("and %zu more refusals", n - 5);
+	err_refused("%zu of %zu changes are done, the others not: mend what is wrong and run it again",
+		    done, d->n);
+}
+
+int diff_run(struct diff *d, struct nl *nl)
+{
+	uint32_t ifindex = d->have->exists ? d->have->link.ifindex : 0;
+	struct rtlink l;
+	size_t from, to;
+	bool good = true;
+	int e, rc;
+
+	for (from = 0; from < d->n && good; from = to) {
+		for (to = from; to < d->n && d->v[to].phase == d->v[from].phase; to++)
+			;
+		good = run_phase(d, nl, from, to, ifindex);
+		if (good && !ifindex) {
+			e = rtlink_get(nl, d->want->dev, 0, &l);
+			good = !e;
+			if (e)
+				err_refused("device %s: %s", d->want->dev,
+					    nl_error(nl, e));
+			ifindex = l.ifindex;
+		}
+	}
+	rc = diff_print(d, false);
+	if (good)
+		return rc;
+	complain(d);
+	return EXIT_REFUSED;
+}

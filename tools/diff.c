@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What must change: the device, its addresses, its peers, address translation. */
+#include <linux/if_addr.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diff.h"
+#include "err.h"
+
+struct change *diff_add(struct diff *d, enum change_op op,
+			enum change_object object, enum change_phase phase)
+{
+	struct change *c;
+
+	d->v = xgrow(d->v, d->n, &d->cap, sizeof(*d->v));
+	c = &d->v[d->n++];
+	memset(c, 0, sizeof(*c));
+	c->op = op;
+	c->object = object;
+	c->phase = phase;
+	return c;
+}
+
+static bool same_attr(const struct linkattr *a, const struct linkattrs *x,
+		      const struct linkattrs *y)
+{
+	if (a->kind != LINKATTR_ADDR)
+		return linkattr_number(a, x) == linkattr_number(a, y);
+	return (addr_is_any(&x->local) && addr_is_any(&y->local)) ||
+	       addr_eq(&x->local, &y->local);
+}
+
+static void diff_device(struct diff *d)
+{
+	const struct want *w = d->want;
+	const struct have *h = d->have;
+	const struct linkattr *a;
+	struct rtlink_change *l;
+	struct change *c;
+	bool mtu, up;
+	uint32_t has = 0;
+	size_t i;
+
+	for (i = 0; i < linkattr_count; i++) {
+		a = &linkattr_table[i];
+		if (!(w->attrs.has & LINKATTR_BIT(a->type)))
+			continue;
+		if (!h->exists || !same_attr(a, &w->attrs, &h->link.attrs))
+			has |= LINKATTR_BIT(a->type);
+	}
+	mtu = w->mtu && (!h->exists || h->link.mtu != w->mtu);
+	up = !h->exists || !(h->link.flags & IFF_UP);
+	if (h->exists && !has && !mtu && !up)
+		return;
+	c = diff_add(d, h->exists ? CHANGE_SET : CHANGE_ADD, CHANGE_DEVICE,
+		     PHASE_DEVICE);
+	l = &c->link;
+	l->name = w->dev;
+	l->attrs = w->attrs;
+	l->attrs.has = has;
+	/* A number says that it is not auto, and turns it off. */
+	if (w->mtu && (mtu || has & LINKATTR_BIT(IFLA_IPMESH_MTU_AUTO)))
+		l->mtu = w->mtu;
+	l->up = up;
+}
+
+static bool wants_address(const struct want *w, const struct prefix *p)
+{
+	for (size_t i = 0; i < w->n_addresses; i++)
+		if (prefix_eq(&w->addresses[i], p))
+			return true;
+	return false;
+}
+
+static bool has_address(const struct have *h, const struct prefix *p)
+{
+	for (size_t i = 0; h->exists && i < h->addrs.n; i++)
+		if (h->addrs.v[i].ifindex == h->link.ifindex &&
+		    prefix_eq(&h->addrs.v[i].addr, p))
+			return true;
+	return false;
+}
+
+static void diff_addresses(struct diff *d)
+{
+	const struct want *w = d->want;
+	const struct have *h = d->have;
+	const struct rtaddr *a;
+	size_t i;
+
+	for (i = 0; i < w->n_addresses; i++)
+		if (!has_address(h, &w->addresses[i]))
+			diff_add(d, CHANGE_ADD, CHANGE_ADDRESS, PHASE_ADDRESS)->address =
+				w->addresses[i];
+	for (i = 0; h->exists && i < h->addrs.n; i++) {
+		a = &h->addrs.v[i];
+		/* The kernel's own link-local ones stay. */
+		if (a->ifindex != h->link.ifindex || a->scope == RT_SCOPE_LINK ||
+		    wants_address(w, &a->addr))
+			continue;
+		diff_add(d, CHANGE_REMOVE, CHANGE_ADDRESS, PHASE_OLD_ADDRESS)->address =
+			a->addr;
+	}
+}
+
+static int by_dst(const void *a, const void *b)
+{
+	const struct want_route *x = a, *y = b;
+
+	return prefix_cmp(&x->dst, &y->dst);
+}
+
+/* Does any peer get it?  Then it moves, and is not to be taken away. */
+static bool some_peer_wants(const struct want *w, const struct prefix *cidr)
+{
+	struct want_route key = { .dst = *cidr }, *r;
+
+	r = w->n_routes ? bsearch(&key, w->routes, w->n_routes, sizeof(key), by_dst) : NULL;
+	return r && r->kind != WANT_BLACKHOLE;
+}
+
+/* Those of A that B has not; both sorted.  GONE: nor any other peer. */
+static size_t minus(const struct prefix *a, size_t n_a, const struct prefix *b,
+		    size_t n_b, const struct want *gone, struct prefix *out)
+{
+	size_t i, k = 0, n = 0;
+
+	for (i = 0; i < n_a; i++) {
+		while (k < n_b && prefix_cmp(&b[k], &a[i]) < 0)
+			k++;
+		if ((k < n_b && prefix_eq(&b[k], &a[i])) ||
+		    (gone && some_peer_wants(gone, &a[i])))
+			continue;
+		out[n++] = a[i];
+	}
+	return n;
+}
+
+static void peer_request(struct change *c, const struct addr *endpoint,
+			 const char *name)
+{
+	c->name = name;
+	c->peer.endpoint = *endpoint;
+}
+
+static void new_peer(struct diff *d, const struct want_peer *p)
+{
+	struct change *c = diff_add(d, CHANGE_ADD, CHANGE_PEER, PHASE_PEER);
+	struct prefix *add = xcalloc(p->n_cidrs, sizeof(*add));
+
+	peer_request(c, &p->endpoint, p->name);
+	if (p->n_cidrs)
+		memcpy(add, p->cidrs, p->n_cidrs * sizeof(*add));
+	c->peer.name = *p->name ? p->name : NULL;
+	c->peer.add = add;
+	c->peer.n_add = p->n_cidrs;
+	c->peer.flags = IPMESH_PEER_FLAGS_MOVE;
+}
+
+/*
+ * First what it gets, taken from whoever has it; what nobody wants goes at
+ * the end.  So two peers that change places never lose a prefix.
+ */
+static void changed_peer(struct diff *d, const struct want_peer *p,
+			 const struct peer *old)
+{
+	struct prefix *add = xcalloc(p->n_cidrs, sizeof(*add));
+	struct prefix *remove = xcalloc(old->n_cidrs, sizeof(*remove));
+	size_t n_add, n_remove;
+	struct change *c;
+
+	n_add = minus(p->cidrs, p->n_cidrs, old->cidrs, old->n_cidrs, NULL, add);
+	n_remove = minus(old->cidrs, old->n_cidrs, p->cidrs, p->n_cidrs, d->want,
+			 remove);
+	if (n_add || strcmp(p->name, old->name)) {
+		c = diff_add(d, CHANGE_SET, CHANGE_PEER, PHASE_PEER);
+		peer_request(c, &p->endpoint, p->name);
+		c->peer.name = strcmp(p->name, old->name) ? p->name : NULL;
+		c->peer.add = add;
+		c->peer.n_add = n_add;
+		c->peer.flags = n_add ? IPMESH_PEER_FLAGS_MOVE : 0;
+	} else {
+		free(add);
+	}
+	if (n_remove) {
+		c = diff_add(d, CHANGE_SET, CHANGE_PEER, PHASE_OLD_PEER);
+		peer_request(c, &p->endpoint, p->name);
+		c->peer.remove = remove;
+		c->peer.n_remove = n_remove;
+	} else {
+		free(remove);
+	}
+}
+
+static void diff_peers(struct diff *d)
+{
+	const struct want *w = d->want;
+	const struct peers *old = &d->have->peers;
+	struct change *c;
+	size_t i = 0, k = 0;
+	int order;
+
+	/* Both are sorted by endpoint. */
+	while (i < w->n_peers || k < old->n) {
+		if (i == w->n_peers)
+			order = 1;
+		else if (k == old->n)
+			order = -1;
+		else
+			order = addr_cmp(&w->peers[i].endpoint, &old->v[k].endpoint);
+		if (order < 0) {
+			new_peer(d, &w->peers[i++]);
+		} else if (order > 0) {
+			c = diff_add(d, CHANGE_REMOVE, CHANGE_PEER, PHASE_OLD_PEER);
+			peer_request(c, &old->v[k].endpoint, old->v[k].name);
+			k++;
+		} else {
+			changed_peer(d, &w->peers[i++], &old->v[k++]);
+		}
+	}
+}
+
+static int diff_nat(struct diff *d)
+{
+	const struct want *w = d->want;
+	const struct have *h = d->have;
+
+	if (h->nat_wrong) {
+		if (!w->n_nat)
+			return 0;
+		err_refused("natOutgoing cannot be had: %s", h->nat_wrong);
+		return -1;
+	}
+	if (nat_same(&h->nat, w->pools, w->n_pools, w->nat, w->n_nat))
+		return 0;
+	if (w->n_nat)
+		diff_add(d, h->nat.any ? CHANGE_SET : CHANGE_ADD, CHANGE_NAT,
+			 PHASE_NAT);
+	else
+		diff_add(d, CHANGE_REMOVE, CHANGE_NAT, PHASE_OLD_NAT);
+	return 0;
+}
+
+/* By phase, and as found within one, which qsort() would not keep. */
+static void sort(struct diff *d)
+{
+	struct change *v = xcalloc(d->n, sizeof(*v));
+	size_t i, n = 0;
+	int p;
+
+	for (p = 0; p < PHASES; p++)
+		for (i = 0; i < d->n; i++)
+			if ((int)d->v[i].phase == p)
+				v[n++] = d->v[i];
+	free(d->v);
+	d->v = v;
+	d->cap = d->n;
+}
+
+int diff_compute(struct diff *d, const struct want *w, const struct have *h)
+{
+	memset(d, 0, sizeof(*d));
+	d->want = w;
+	d->have = h;
+	diff_device(d);
+	diff_addresses(d);
+	diff_peers(d);
+	if (diff_routes(d) || diff_nat(d))
+		return -1;
+	sort(d);
+	return 0;
+}
+
+void diff_free(struct diff *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		free(d->v[i].wrong);
+		if (d->v[i].object == CHANGE_PEER) {
+			free((void *)d->v[i].peer.add);
+			free((void *)d->v[i].peer.remove);
+		}
+	}
+	free(d->v);
+	memset(d, 0, sizeof(*d));
+}

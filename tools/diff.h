@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef IPMESH_DIFF_H
+#define IPMESH_DIFF_H
+
+#include "have.h"
+#include "want.h"
+
+/*
+ * The difference between the wanted state and the kernel's, as changes in the
+ * order in which they are to be done: what is new comes first, what is
+ * replaced then, and only when all of that stands, what is to go.
+ */
+enum change_op { CHANGE_ADD, CHANGE_SET, CHANGE_REMOVE };
+
+enum change_object {
+	CHANGE_DEVICE, CHANGE_ADDRESS, CHANGE_PEER, CHANGE_NEXTHOP,
+	CHANGE_ROUTE, CHANGE_NAT,
+};
+
+/* A phase begins when the one before is done without a refusal. */
+enum change_phase {
+	PHASE_DEVICE,
+	PHASE_ADDRESS,
+	PHASE_PEER,
+	PHASE_NEXTHOP,
+	PHASE_ROUTE,
+	PHASE_NAT,
+	PHASE_OLD_ROUTE,
+	PHASE_OLD_NEXTHOP,
+	PHASE_OLD_PEER,
+	PHASE_OLD_ADDRESS,
+	PHASE_OLD_NAT,
+	PHASES,
+};
+
+struct change {
+	enum change_op op;
+	enum change_object object;
+	enum change_phase phase;
+	bool tried, done;
+	char *wrong;			/* tried, and refused */
+	const char *name;		/* of a peer, for people */
+	union {
+		struct rtlink_change link;
+		struct prefix address;
+		struct peer_change peer;	/* its lists are the change's own */
+		struct nexthop nexthop;		/* oif 0: the device */
+		struct {
+			struct rtroute r;
+			const struct addr *via;	/* of a route by nexthop object */
+		} route;
+	};
+};
+
+struct diff {
+	const struct want *want;
+	const struct have *have;
+	struct change *v;
+	size_t n, cap;
+};
+
+/* 0, or -1 after saying what stands in the way. */
+int diff_compute(struct diff *d, const struct want *w, const struct have *h);
+void diff_free(struct diff *d);
+
+struct change *diff_add(struct diff *d, enum change_op op,
+			enum change_object object, enum change_phase phase);
+int diff_routes(struct diff *d);	/* with their nexthops */
+
+/* Does all; exit status. */
+int diff_run(struct diff *d, struct nl *nl);
+/* Lists what was done, or with DRY what would be. */
+int diff_print(const struct diff *d, bool dry);
+
+#endif

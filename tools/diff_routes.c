@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What must change: nexthop objects and routes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "diff.h"
+#include "err.h"
+
+/* A wanted route with what the kernel's state says about its way. */
+struct way {
+	enum want_kind kind;	/* never WANT_LINKED */
+	struct addr gw;		/* of WANT_UNDERLAY */
+	uint32_t oif;
+};
+
+struct ctx {
+	struct diff *d;
+	const struct want *w;
+	const struct have *h;
+	struct way *way;		/* by want's routes */
+	bool *tunnelled;		/* by want's peers: needs a nexthop */
+	uint32_t *nhid;			/* by want's peers */
+	const struct nexthop **by_gw;	/* the device's own, sorted */
+	size_t n_own;
+	bool *used;			/* by have's nexthops */
+	const struct peer **gone;	/* peers that go, by name */
+	size_t n_gone;
+	struct prefix *cidrs;		/* of all the kernel's peers, sorted */
+	size_t n_cidrs;
+};
+
+static int resolve(struct ctx *c)
+{
+	const struct want_peer *p;
+	const struct want_route *r;
+	struct way *way;
+	bool warned = false, there;
+	size_t i;
+
+	for (i = 0; i < c->w->n_routes; i++) {
+		r = &c->w->routes[i];
+		way = &c->way[i];
+		way->kind = r->kind;
+		if (r->kind == WANT_UNDERLAY || r->kind == WANT_LINKED) {
+			p = &c->w->peers[r->peer];
+			there = have_underlay(c->h, &p->endpoint, &way->gw, &way->oif);
+			if (r->kind == WANT_LINKED)
+				way->kind = there && addr_eq(&way->gw, &p->endpoint) ?
+					    WANT_UNDERLAY : WANT_TUNNEL;
+			else if (!there)
+				return doc_fail(r->at, "%s is to go over the underlay, but this host has no route to %s: add one",
+						prefix_str(&r->dst),
+						addr_str(&p->endpoint));
+			else if (!addr_eq(&way->gw, &p->endpoint) && !warned) {
+				/* As a routing daemon does it; the gateway must know. */
+				warn("%s is not on link: %s goes by %s, which must know the way",
+				     addr_str(&p->endpoint), prefix_str(&r->dst),
+				     addr_str(&way->gw));
+				warned = true;
+			}
+		}
+		if (way->kind == WANT_TUNNEL)
+			c->tunnelled[r->peer] = true;
+	}
+	return 0;
+}
+
+static int by_gw(const void *a, const void *b)
+{
+	const struct nexthop *const *x = a, *const *y = b;
+	int r = addr_cmp(&(*x)->gw, &(*y)->gw);
+
+	return r ? r : ((*x)->id > (*y)->id) - ((*x)->id < (*y)->id);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct peer *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+static int by_prefix(const void *a, const void *b)
+{
+	return prefix_cmp(a, b);
+}
+
+static bool wanted_endpoint(const struct want *w, const struct addr *a)
+{
+	size_t lo = 0, hi = w->n_peers, mid;
+	int r;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		r = addr_cmp(&w->peers[mid].endpoint, a);
+		if (!r)
+			return true;
+		if (r < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return false;
+}
+
+static void index_have(struct ctx *c)
+{
+	const struct have *h = c->h;
+	const struct nexthop *nh;
+	const struct peer *p;
+	size_t i, n = 0;
+
+	c->by_gw = xcalloc(h->nexthops.n, sizeof(*c->by_gw));
+	c->used = xcalloc(h->nexthops.n, sizeof(*c->used));
+	c->gone = xcalloc(h->peers.n, sizeof(*c->gone));
+	for (i = 0; h->exists && i < h->nexthops.n; i++) {
+		nh = &h->nexthops.v[i];
+		if (nh->oif == h->link.ifindex && nh->proto == RTPROT_IPMESH &&
+		    !nh->group && !nh->blackhole)
+			c->by_gw[c->n_own++] = nh;
+	}
+	if (c->n_own)
+		qsort(c->by_gw, c->n_own, sizeof(*c->by_gw), by_gw);
+	for (i = 0; i < h->peers.n; i++)
+		n += h->peers.v[i].n_cidrs;
+	c->cidrs = xcalloc(n, sizeof(*c->cidrs));
+	for (i = 0; i < h->peers.n; i++) {
+		p = &h->peers.v[i];
+		if (p->n_cidrs)
+			memcpy(c->cidrs + c->n_cidrs, p->cidrs,
+			       p->n_cidrs * sizeof(*p->cidrs));
+		c->n_cidrs += p->n_cidrs;
+		if (*p->name && !wanted_endpoint(c->w, &p->endpoint))
+			c->gone[c->n_gone++] = p;
+	}
+	if (c->n_cidrs)
+		qsort(c->cidrs, c->n_cidrs, sizeof(*c->cidrs), by_prefix);
+	if (c->n_gone)
+		qsort(c->gone, c->n_gone, sizeof(*c->gone), by_name);
+}
+
+/* The device's first unused nexthop object to GW. */
+static const struct nexthop *own_nexthop(struct ctx *c, const struct addr *gw)
+{
+	size_t lo = 0, hi = c->n_own, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (addr_cmp(&c->by_gw[mid]->gw, gw) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < c->n_own && addr_eq(&c->by_gw[lo]->gw, gw); lo++)
+		if (!c->used[c->by_gw[lo] - c->h->nexthops.v])
+			return c->by_gw[lo];
+	return NULL;
+}
+
+/* The nexthop of the peer's old endpoint, when the node has moved. */
+static const struct nexthop *moved_nexthop(struct ctx *c, const struct want_peer *p)
+{
+	const struct peer **old, *kp;
+	struct peer key;
+
+	if (!*p->name || !c->n_gone)
+		return NULL;
+	memcpy(key.name, p->name, sizeof(key.name));
+	kp = &key;
+	old = bsearch(&kp, c->gone, c->n_gone, sizeof(*old), by_name);
+	return old ? own_nexthop(c, &(*old)->endpoint) : NULL;
+}
+
+static int diff_nexthops(struct ctx *c)
+{
+	const struct want_peer *p;
+	const struct nexthop *nh;
+	struct nexthop_ids ids;
+	struct change *ch;
+	size_t i;
+
+	nexthop_ids_init(&ids, &c->h->nexthops);
+	for (i = 0; i < c->w->n_peers; i++) {
+		if (!c->tunnelled[i])
+			continue;
+		p = &c->w->peers[i];
+		nh = own_nexthop(c, &p->endpoint);
+		if (!nh)
+			nh = moved_nexthop(c, p);
+		if (nh) {
+			c->used[nh - c->h->nexthops.v] = true;
+			c->nhid[i] = nh->id;
+			if (nh->onlink && addr_eq(&nh->gw, &p->endpoint))
+				continue;
+		} else {
+			c->nhid[i] = nexthop_ids_take(&ids);
+			if (!c->nhid[i]) {
+				err_refused("no id is left for a nexthop object");
+				return -1;
+			}
+		}
+		ch = diff_add(c->d, nh ? CHANGE_SET : CHANGE_ADD, CHANGE_NEXTHOP,
+			      PHASE_NEXTHOP);
+		ch->nexthop = (struct nexthop){ .id = c->nhid[i],
+						.gw = p->endpoint, .onlink = true };
+	}
+	return 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Those that a route of another protocol uses must stay for it. */
+static void old_nexthops(struct ctx *c)
+{
+	const struct rtroutes *l = &c->h->routes;
+	uint32_t *foreign = xcalloc(l->n, sizeof(*foreign));
+	const struct nexthop *nh;
+	struct change *ch;
+	size_t i, n = 0;
+
+	for (i = 0; i < l->n; i++)
+		if (l->v[i].nhid && l->v[i].proto != RTPROT_IPMESH)
+			foreign[n++] = l->v[i].nhid;
+	if (n)
+		qsort(foreign, n, sizeof(*foreign), by_number);
+	for (i = 0; i < c->n_own; i++) {
+		nh = c->by_gw[i];
+		if (c->used[nh - c->h->nexthops.v] ||
+		    (n && bsearch(&nh->id, foreign, n, sizeof(*foreign), by_number)))
+			continue;
+		ch = diff_add(c->d, CHANGE_REMOVE, CHANGE_NEXTHOP, PHASE_OLD_NEXTHOP);
+		ch->nexthop = *nh;
+	}
+	free(foreign);
+}
+
+/*
+ * A route of our protocol to no wanted destination: is it this device's?
+ * Those through a device tell; those over the underlay and blackholes are
+ * ours inside the pools, where they are for a peer's prefix, or where they
+ * cover the device's address.
+ */
+static bool is_ours(const struct ctx *c, const struct rtroute *r)
+{
+	const struct have *h = c->h;
+	size_t i;
+
+	if (r->proto != RTPROT_IPMESH)
+		return false;
+	if (h->exists && r->oif == h->link.ifindex)
+		return true;
+	if (r->oif && have_other_mesh(h, r->oif))
+		return false;
+	for (i = 0; i < c->w->n_pools; i++)
+		if (prefix_covers(&c->w->pools[i], &r->dst))
+			return true;
+	if (r->type != RTN_BLACKHOLE)
+		return c->n_cidrs && bsearch(&r->dst, c->cidrs, c->n_cidrs,
+					     sizeof(*c->cidrs), by_prefix);
+	for (i = 0; h->exists && i < h->addrs.n; i++)
+		if (h->addrs.v[i].ifindex == h->link.ifindex &&
+		    prefix_contains(&r->dst, &h->addrs.v[i].addr.addr))
+			return true;
+	return false;
+}
+
+static void remove_route(struct ctx *c, const struct rtroute *r)
+{
+	diff_add(c->d, CHANGE_REMOVE, CHANGE_ROUTE, PHASE_OLD_ROUTE)->route.r = *r;
+}
+
+static void wanted_route(const struct ctx *c, size_t i, struct rtroute *r)
+{
+	const struct want_route *wr = &c->w->routes[i];
+
+	memset(r, 0, sizeof(*r));
+	r->dst = wr->dst;
+	r->proto = RTPROT_IPMESH;
+	r->table = RT_TABLE_MAIN;
+	r->type = RTN_UNICAST;
+	switch (c->way[i].kind) {
+	case WANT_BLACKHOLE:
+		r->type = RTN_BLACKHOLE;
+		break;
+	case WANT_UNDERLAY:
+		r->gw = c->way[i].gw;
+		r->oif = c->way[i].oif;
+		break;
+	default:
+		r->nhid = c->nhid[wr->peer];
+		break;
+	}
+}
+
+static bool same_route(const struct rtroute *want, const struct rtroute *have)
+{
+	if (have->type != want->type || have->nhid != want->nhid ||
+	    have->multipath || have->mtu || have->src.family)
+		return false;
+	if (want->type == RTN_BLACKHOLE || want->nhid)
+		return true;
+	return !have->onlink && have->oif == want->oif &&
+	       addr_eq(&have->gw, &want->gw);
+}
+
+static int in_the_way(const struct ctx *c, const struct want_route *wr,
+		      const struct rtroute *r)
+{
+	if (r->proto == RTPROT_IPMESH)
+		return doc_fail(wr->at, "%s is a route of another device already: %s",
+				prefix_str(&wr->dst), rtroute_str(r));
+	(void)c;
+	return doc_fail(wr->at, "a route that is not ipmesh's has this destination: %s: remove it: ip route del %s proto %s",
+			rtroute_str(r), prefix_str(&r->dst),
+			rtroute_proto_name(r->proto));
+}
+
+/* One wanted destination, and the N routes that the kernel has to it. */
+static int one_dst(struct ctx *c, size_t i, const struct rtroute *have, size_t n)
+{
+	const struct want_route *wr = &c->w->routes[i];
+	const struct rtroute *old = NULL;
+	struct rtroute r;
+	struct change *ch;
+	size_t k;
+
+	for (k = 0; k < n; k++) {
+		if (have[k].metric || have[k].tos)
+			continue;
+		if (have[k].proto == RTPROT_IPMESH &&
+		    !(have[k].oif && have_other_mesh(c->h, have[k].oif))) {
+			continue;
+		}
+		/*
+		 * A bridge of pods with the block's own prefix does what the
+		 * blackhole is for.
+		 */
+		if (wr->kind == WANT_BLACKHOLE && have[k].proto == RTPROT_KERNEL) {
+			for (k = 0; k < n; k++)
+				if (is_ours(c, &have[k]))
+					remove_route(c, &have[k]);
+			return 0;
+		}
+		return in_the_way(c, wr, &have[k]);
+	}
+	wanted_route(c, i, &r);
+	for (k = 0; k < n; k++) {
+		if (have[k].proto != RTPROT_IPMESH)
+			continue;
+		/* The kernel uses, and replaces, the first of a key. */
+		if (!have[k].metric && !have[k].tos && !old)
+			old = &have[k];
+		else if (is_ours(c, &have[k]))
+			remove_route(c, &have[k]);
+	}
+	if (old && same_route(&r, old))
+		return 0;
+	ch = diff_add(c->d, old ? CHANGE_SET : CHANGE_ADD, CHANGE_ROUTE, PHASE_ROUTE);
+	ch->route.r = r;
+	if (r.nhid)
+		ch->route.via = &c->w->peers[wr->peer].endpoint;
+	return 0;
+}
+
+static int walk(struct ctx *c)
+{
+	const struct rtroutes *l = &c->h->routes;
+	const struct want *w = c->w;
+	size_t i = 0, k = 0, n;
+	int order;
+
+	/* Both are sorted by destination. */
+	while (i < w->n_routes || k < l->n) {
+		if (i == w->n_routes)
+			order = 1;
+		else if (k == l->n)
+			order = -1;
+		else
+			order = prefix_cmp(&w->routes[i].dst, &l->v[k].dst);
+		if (i < w->n_routes && order <= 0 && w->routes[i].kind == WANT_NONE) {
+			i++;
+			continue;
+		}
+		if (order > 0) {
+			if (is_ours(c, &l->v[k]))
+				remove_route(c, &l->v[k]);
+			k++;
+			continue;
+		}
+		for (n = 0; k + n < l->n &&
+		     prefix_eq(&l->v[k + n].dst, &w->routes[i].dst); n++)
+			;
+		if (one_dst(c, i++, l->n ? &l->v[k] : NULL, n))
+			return -1;
+		k += n;
+	}
+	return 0;
+}
+
+int diff_routes(struct diff *d)
+{
+	struct ctx c = { .d = d, .w = d->want, .h = d->have };
+	int ret;
+
+	c.way = xcalloc(c.w->n_routes, sizeof(*c.way));
+	c.tunnelled = xcalloc(c.w->n_peers, sizeof(*c.tunnelled));
+	c.nhid = xcalloc(c.w->n_peers, sizeof(*c.nhid));
+	index_have(&c);
+	ret = resolve(&c);
+	if (!ret)
+		ret = diff_nexthops(&c);
+	if (!ret)
+		ret = walk(&c);
+	if (!ret)
+		old_nexthops(&c);
+	free(c.way);
+	free(c.tunnelled);
+	free(c.nhid);
+	free(c.by_gw);
+	free(c.used);
+	free(c.gone);
+	free(c.cidrs);
+	return ret;
+}
