@@ -157,7 +157,7 @@ int diff_print(const struct diff *d, bool dry)
 	out_bool("dry_run", NULL, dry);
 	if (!n && !left)
 		out_text("no changes\n");
-	else
+	else if (!left)
 		out_text("%zu change%s%s\n", n, n == 1 ? "" : "s",
 			 dry ? ", not done (--dry-run)" : "");
 	out_end();
@@ -312,7 +312,9 @@ static bool run_phase(struct diff *d, struct nl *nl, size_t from, size_t to,
 		c = b.req[i].who;
 		c->done = !b.req[i].error || gone_already(c, b.req[i].error);
 		if (!c->done)
-			c->wrong = xstrdup(nl_req_error(&b, i));
+			c->wrong = xstrdup(c->object == CHANGE_DEVICE &&
+					   b.req[i].error == -EOPNOTSUPP ?
+					   NL_NO_MODULE : nl_req_error(&b, i));
 		good &= c->done;
 	}
 	nl_batch_free(&b);
