@@ -17,7 +17,7 @@ struct cmd {
 int cmd_link(int argc, char **argv);
 int cmd_peer(int argc, char **argv);
 int cmd_show(int argc, char **argv);
-int cmd_apply(int argc, char **argv) __attribute__((weak));
+int cmd_apply(int argc, char **argv);
 
 /* Global options; also taken behind the command's word. */
 struct options {

@@ -8,14 +8,6 @@
 #include "err.h"
 #include "genlpeer.h"
 
-/* How the kernel's complaints show what they are about. */
-static const char *show_addr(const struct nlattr *a)
-{
-	struct addr addr;
-
-	return nl_addr(&addr, a) ? addr_str(&addr) : "";
-}
-
 static bool read_cidr(struct prefix *cidr, const struct nlattr *nest)
 {
 	const struct nlattr *tb[IPMESH_A_CIDR_MAX + 1];
@@ -25,6 +17,9 @@ static bool read_cidr(struct prefix *cidr, const struct nlattr *nest)
 	return nl_addr(&cidr->addr, tb[IPMESH_A_CIDR_PREFIX]);
 }
 
+/* How the kernel's complaints show what they are about; those who report them
+ * name device and endpoint themselves.
+ */
 static const char *show_cidr(const struct nlattr *a)
 {
 	struct prefix cidr;
@@ -33,8 +28,8 @@ static const char *show_cidr(const struct nlattr *a)
 }
 
 static const struct nl_name peer_names[] = {
-	{ IPMESH_A_PEER_IFINDEX, "dev", NULL, NULL },
-	{ IPMESH_A_PEER_ENDPOINT, "endpoint", NULL, show_addr },
+	{ IPMESH_A_PEER_IFINDEX, "", NULL, NULL },
+	{ IPMESH_A_PEER_ENDPOINT, "", NULL, NULL },
 	{ IPMESH_A_PEER_NAME, "name", NULL, NULL },
 	{ IPMESH_A_PEER_FLAGS, "flags", NULL, NULL },
 	{ IPMESH_A_PEER_CIDR, "cidr", NULL, show_cidr },

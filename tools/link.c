@@ -208,8 +208,9 @@ static int add(struct nl *nl, struct ask *ask)
 	nl_batch_init(&b, nl);
 	rtlink_add(&b, &ask->change);
 	if (nl_send(&b)) {
-		rc = b.req[0].error == -EEXIST ? taken(nl, ask->dev) :
-		     refused(&b, ask->dev);
+		/* A local address may be taken, too: that has a sentence. */
+		rc = b.req[0].error == -EEXIST && !b.req[0].text ?
+		     taken(nl, ask->dev) : refused(&b, ask->dev);
 		goto out;
 	}
 	if (!ask->n_addrs)

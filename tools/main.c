@@ -126,7 +126,7 @@ static int run(const char *netns, int argc, char **argv)
 		argv = bare;
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++) {
-		if (strcmp(argv[0], commands[i].word) || !commands[i].run)
+		if (strcmp(argv[0], commands[i].word))
 			continue;
 		rc = netns ? enter_netns(netns) : EXIT_DONE;
 		return rc ? rc : commands[i].run(argc, argv);

@@ -232,6 +232,8 @@ static void view_cidrs(const struct peer *p, const struct rtlink *l,
 		out_end();
 	}
 	out_end();
+	if (!p->n_cidrs)
+		out_text("-");
 	if (p->n_cidrs > CIDRS_SHOWN)
 		out_text(" and %zu more", p->n_cidrs - CIDRS_SHOWN);
 	out_cell();
