@@ -11,6 +11,7 @@
 static void tell_device(const struct diff *d, const struct change *c)
 {
 	const struct linkattr *a;
+	const char *text;
 
 	out_str("name", " %s", d->want->dev);
 	for (size_t i = 0; i < linkattr_count; i++) {
@@ -19,7 +20,12 @@ static void tell_device(const struct diff *d, const struct change *c)
 		    a->kind == LINKATTR_AUTO)
 			continue;
 		out_text(" %s", a->word);
-		out_str(a->json, " %s", linkattr_text(a, &c->link.attrs));
+		text = linkattr_text(a, &c->link.attrs);
+		if (a->kind == LINKATTR_NUM && *text >= '0' && *text <= '9')
+			out_u64(a->json, " %" PRIu64,
+				linkattr_number(a, &c->link.attrs));
+		else
+			out_str(a->json, " %s", text);
 	}
 	if (c->link.mtu)
 		out_u64("mtu", " mtu %" PRIu64, c->link.mtu);
