@@ -1,0 +1,311 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Sourced by the tests. A test file defines functions, one a test, and ends
+# with "run_tests NAME…". Each runs in a subshell under set -e, with namespaces
+# of its own: it is over at the first command that fails, and everything that it
+# made goes. Nothing sleeps to let something happen: busywait asks for it.
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PATH=$here:$PATH
+KSFT_SKIP=4
+
+: "${BUSYWAIT_TIMEOUT:=20}"	# seconds; only a broken test meets it
+
+# --- TAP -----------------------------------------------------------------------
+
+# run_tests NAME…: run them, or those of them that the command line names.
+run_tests() {
+	local t rc n=0 failed=0 skipped=0 out
+	[ ${#ARGV[@]} -eq 0 ] || set -- "${ARGV[@]}"
+	[ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP not root"; exit $KSFT_SKIP; }
+	out=$(mktemp)
+	echo "TAP version 13"
+	echo "1..$#"
+	for t; do
+		n=$((n + 1))
+		set +e
+		# a command that fails in a function ends the subshell only
+		# where the subshell's own status is not asked for
+		(
+			set -eE
+			tmp=$(mktemp -d)
+			trap on_exit EXIT
+			trap 'on_error "$BASH_COMMAND" "${BASH_SOURCE[0]##*/}:$LINENO"' ERR
+			"$t"
+		) >"$out" 2>&1 </dev/null
+		rc=$?
+		set -e
+		case $rc in
+		0) echo "ok $n $t" ;;
+		"$KSFT_SKIP")
+			skipped=$((skipped + 1))
+			echo "ok $n $t # SKIP $(tail -n 1 "$out")" ;;
+		*)
+			failed=$((failed + 1))
+			sed 's/^/# /' "$out"
+			echo "not ok $n $t" ;;
+		esac
+	done
+	rm -f "$out"
+	echo "# $(basename "$0"): $((n - failed - skipped)) passed, $failed failed, $skipped skipped"
+	[ $failed -eq 0 ] || exit 1
+	[ $skipped -lt $n ] || exit $KSFT_SKIP
+	exit 0
+}
+ARGV=("$@")
+
+on_error() {
+	# an exit by fail() or skip() has said why
+	echo "failed: $1 ($2)"
+}
+
+# All of a test's processes, namespaces and files go, in this order.
+namespaces=()
+pids=()
+on_exit() {
+	local rc=$? ns p
+	trap - ERR
+	set +e
+	if [ $rc -ne 0 ] && [ $rc -ne $KSFT_SKIP ]; then
+		for ns in "${namespaces[@]}"; do
+			echo "--- $ns"
+			ip -n "$ns" -br addr
+			ip -n "$ns" route
+		done
+	fi
+	for p in "${pids[@]}"; do
+		kill "$p"
+	done 2>/dev/null
+	wait 2>/dev/null
+	for ns in "${namespaces[@]}"; do
+		ip netns del "$ns"
+	done 2>/dev/null
+	rm -rf "$tmp"
+	exit $rc
+}
+
+fail() {
+	trap - ERR
+	echo "$*"
+	exit 1
+}
+
+skip() {
+	trap - ERR
+	echo "$*"
+	exit $KSFT_SKIP
+}
+
+# --- namespaces and processes ----------------------------------------------------
+
+# setup_ns VAR…: a new namespace each, its unique name in the variable VAR.
+setup_ns() {
+	local var name
+	for var; do
+		name=$var-$(mktemp -u XXXXXX)
+		ip netns add "$name"
+		namespaces+=("$name")
+		eval "$var=\$name"
+		ip -n "$name" link set lo up
+	done
+}
+
+# del_ns NS: before the end of the test.
+del_ns() {
+	local ns left=()
+	for ns in "${namespaces[@]}"; do
+		[ "$ns" = "$1" ] || left+=("$ns")
+	done
+	namespaces=("${left[@]}")
+	ip netns del "$1"
+}
+
+# in_ns NS COMMAND…; "ip netns exec" takes four times as long.
+in_ns() {
+	local ns=$1
+	shift
+	mesh -n "$ns" exec "$@"
+}
+
+# ip_batch NS: the commands on stdin, in one process.
+ip_batch() {
+	ip -n "$1" -batch -
+}
+
+# start NS COMMAND…: in the background, until the test ends; its number in $pid.
+start() {
+	local ns=$1
+	shift
+	mesh -n "$ns" exec "$@" &
+	pid=$!
+	pids+=("$pid")
+}
+
+# wire NS1 DEV1 ADDR1 NS2 DEV2 ADDR2 [MTU]: a veth pair, up, with addresses.
+wire() {
+	local mtu=${7:-1500}
+	ip link add "$2" netns "$1" mtu "$mtu" type veth peer "$5" netns "$4" mtu "$mtu"
+	ip_batch "$1" <<-END
+		addr add $3 dev $2
+		link set $2 up
+	END
+	ip_batch "$4" <<-END
+		addr add $6 dev $5
+		link set $5 up
+	END
+}
+
+# --- waiting ---------------------------------------------------------------------
+
+# busywait COMMAND…: until it succeeds.
+busywait() {
+	local end=$((SECONDS + BUSYWAIT_TIMEOUT))
+	until "$@"; do
+		[ $SECONDS -lt $end ] || {
+			echo "waited in vain for: $*"
+			return 1
+		}
+		read -rt 0.05 <><(:) || true
+	done
+}
+
+file_has() {
+	grep -qs -- "$2" "$1"
+}
+
+# is WANTED COMMAND…: what the command prints.
+is() {
+	local wanted=$1
+	shift
+	[ "$("$@" 2>&1)" = "$wanted" ]
+}
+
+# --- assertions --------------------------------------------------------------------
+
+# equal WHAT GOT WANTED
+equal() {
+	[ "$2" = "$3" ] || fail "$1: is \"$2\", not \"$3\""
+}
+
+# contains WHAT GOT PART
+contains() {
+	case $2 in
+	*"$3"*) ;;
+	*) fail "$1: \"$2\" has no \"$3\"" ;;
+	esac
+}
+
+# lacks WHAT GOT PART
+lacks() {
+	case $2 in
+	*"$3"*) fail "$1: \"$2\" has \"$3\"" ;;
+	esac
+}
+
+# refused TEXT COMMAND…: it fails, and says TEXT.
+refused() {
+	local text=$1 got
+	shift
+	if got=$("$@" 2>&1); then
+		fail "not refused: $*"
+	fi
+	contains "the refusal of $*" "$got" "$text"
+}
+
+# prints WANTED COMMAND…
+prints() {
+	local wanted=$1 got
+	shift
+	got=$("$@" 2>&1) || fail "failed: $*: $got"
+	[ "$got" = "$wanted" ] || fail "$*: printed \"$got\", not \"$wanted\""
+}
+
+# count NS DEV KEY [ENDPOINT]: a counter of the device or of a peer.
+count() {
+	local ns=$1
+	shift
+	mesh -n "$ns" count "$@"
+}
+
+# counts NS DEV [ENDPOINT] -- KEY=N…: exactly so, for counters that stand still.
+counts() {
+	local ns=$1 dev=$2 peer='' pair
+	shift 2
+	if [ "$1" != -- ]; then
+		peer=$1
+		shift
+	fi
+	shift
+	for pair; do
+		equal "$dev${peer:+ peer $peer} ${pair%=*}" \
+			"$(count "$ns" "$dev" "${pair%=*}" ${peer:+"$peer"})" "${pair#*=}"
+	done
+}
+
+# ping_ok NS [OPTION]… ADDRESS: three of three answers.
+ping_ok() {
+	local ns=$1 got
+	shift
+	got=$(in_ns "$ns" ping -q -n -c 3 -i 0.01 -W 5 "$@" 2>&1) ||
+		fail "no answer: ping $*: $got"
+	contains "ping $*" "$got" "3 packets transmitted, 3 received"
+}
+
+# ping_fails NS TEXT [OPTION]… ADDRESS: no answer, and ping says TEXT.
+ping_fails() {
+	local ns=$1 text=$2 got
+	shift 2
+	if got=$(in_ns "$ns" ping -n -c 1 -W 1 "$@" 2>&1); then
+		fail "an answer: ping $*"
+	fi
+	contains "ping $*" "$got" "$text"
+}
+
+# --- capture -------------------------------------------------------------------------
+
+# capture NS DEV COUNT FILTER: decode the next COUNT packets that leave or enter
+# DEV; captured waits for them and prints them.
+capture() {
+	local ns=$1 dev=$2 n=$3
+	shift 3
+	: >"$tmp/capture.err"
+	start "$ns" tcpdump -i "$dev" -n -t -v -l --immediate-mode -c "$n" "$@" \
+		>"$tmp/capture" 2>"$tmp/capture.err"
+	capture_pid=$pid
+	busywait file_has "$tmp/capture.err" "listening on"
+}
+
+captured() {
+	busywait capture_over
+	cat "$tmp/capture"
+}
+
+capture_over() {
+	! kill -0 "$capture_pid" 2>/dev/null
+}
+
+# --- the usual two nodes ---------------------------------------------------------------
+
+# two_nodes: namespaces a and b, 172.16.40.1 and .2 on eth0, each the other's
+# peer through ipmesh0, with 10.244.1.0/24 and 10.244.2.0/24 behind them; the
+# pod 10.244.N.1 is an address of the device itself.
+two_nodes() {
+	setup_ns a b
+	wire "$a" eth0 172.16.40.1/24 "$b" eth0 172.16.40.2/24 "$@"
+	node "$a" 1 2
+	node "$b" 2 1
+}
+
+# node NS OWN OTHER [KEY VALUE]…
+node() {
+	local ns=$1 own=$2 other=$3
+	shift 3
+	mesh -n "$ns" link add ipmesh0 "$@"
+	mesh -n "$ns" peer new ipmesh0 "172.16.40.$other" cidr "10.244.$other.0/24"
+	ip_batch "$ns" <<-END
+		link set ipmesh0 up
+		addr add 10.244.$own.1/32 dev ipmesh0
+		route add 10.244.$other.0/24 via 172.16.40.$other dev ipmesh0 onlink src 10.244.$own.1
+	END
+}

@@ -1,0 +1,249 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The life of a device, and its attributes.
+#
+#     a: ipmesh0, dummy0
+#
+#     a: 172.16.40.1 eth0 ------ eth0 172.16.40.2 :b     (where traffic runs)
+#        ipmesh0                      ipmesh0
+#
+# Proves: a device needs no attribute and has the defaults then; each attribute
+# reads back as it was set, also when changed; each refusal says why and changes
+# nothing; the flags; names, among them tunl0; deletion while up; no device
+# comes by itself; changes under traffic lose no packet.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+defaults="mtu 1480
+local 0.0.0.0
+dev 0
+peers strict
+ttl 64
+dscp inherit
+pmtudisc on
+fwmark 0
+mtu_auto on
+max_peers 65536
+peer_count 0"
+
+default_attributes() {
+	setup_ns a
+	ip -n "$a" link add type ipmesh
+	prints "$defaults" mesh -n "$a" link get ipmesh0
+}
+
+# get NS KEY: of ipmesh0
+get() {
+	mesh -n "$1" link get ipmesh0 | sed -n "s/^$2 //p"
+}
+
+# "KEY VALUE VALUE2": a device is made with the one and changed to the other
+attribute_values() {
+	local key value other
+	setup_ns a
+	ip -n "$a" link add dummy0 type dummy
+	while read -r key value other; do
+		mesh -n "$a" link add ipmesh0 "$key" "$value"
+		equal "$key as made" "$(get "$a" "$key")" "$value"
+		equal "what else was made" \
+			"$(mesh -n "$a" link get ipmesh0 | grep -v -e "^$key " -e ^mtu)" \
+			"$(grep -v -e "^$key " -e ^mtu <<<"$defaults" |
+				if [ "$key" = mtu ]; then sed 's/^mtu_auto.*/mtu_auto off/'; else cat; fi)"
+		mesh -n "$a" link set ipmesh0 "$key" "$other"
+		equal "$key as set" "$(get "$a" "$key")" "$other"
+		ip -n "$a" link del ipmesh0
+	done <<-END
+		local 172.16.40.1 0.0.0.0
+		dev dummy0 0
+		peers open strict
+		ttl 1 255
+		ttl inherit 7
+		dscp 0 63
+		dscp 46 inherit
+		pmtudisc off on
+		fwmark 4294967295 1
+		max_peers 1 1048576
+		mtu_auto off on
+	END
+}
+
+# A request that names some attributes leaves the others.
+attributes_kept() {
+	setup_ns a
+	ip -n "$a" link add dummy0 type dummy
+	mesh -n "$a" link add ipmesh0 local 172.16.40.1 dev dummy0 peers open ttl 3 \
+		dscp 9 pmtudisc off fwmark 77 max_peers 5 mtu 1300
+	mesh -n "$a" link set ipmesh0 ttl 4
+	prints "mtu 1300
+local 172.16.40.1
+dev dummy0
+peers open
+ttl 4
+dscp 9
+pmtudisc off
+fwmark 77
+mtu_auto off
+max_peers 5
+peer_count 0" mesh -n "$a" link get ipmesh0
+}
+
+# "ERRNO: EXTACK|KEY VALUE…": refused for a new device and for a present one
+refusals() {
+	local text words before
+	setup_ns a
+	mesh -n "$a" link add ipmesh0 local 172.16.40.1 ttl 5
+	before=$(ip -n "$a" -d link show ipmesh0)
+	while IFS='|' read -r text words; do
+		# shellcheck disable=SC2086
+		refused "$text" mesh -n "$a" link add new0 $words
+		# shellcheck disable=SC2086
+		refused "$text" mesh -n "$a" link set ipmesh0 $words
+	done <<-END
+		EINVAL: The DSCP must be 0 to 63, or 255 to inherit|dscp 64
+		EINVAL: The DSCP must be 0 to 63, or 255 to inherit|ttl 9 dscp 254
+		EAFNOSUPPORT: An IPv6 underlay is not supported|local fd00::1
+		EINVAL: The local address must have 4 bytes|local 3
+		EINVAL: The local address must be unicast or any|local 224.0.0.1
+		EINVAL: The local address must be unicast or any|local 255.255.255.255
+		ENODEV: No lower device has this index|ttl 9 dev 4711
+		EINVAL: An ipmesh device has no link-layer address|address 172.16.40.9
+		EINVAL: The MTU is either automatic or a number|mtu 1400 mtu_auto on
+		EINVAL: The peer count can only be read|peer_count 1
+		ERANGE: |peers 2
+		ERANGE: |pmtudisc 2
+		ERANGE: |mtu_auto 2
+		ERANGE: |max_peers 0
+		ERANGE: |max_peers 1048577
+		EINVAL: |unknown 1
+		EINVAL: mtu less than device minimum|mtu 67
+		EINVAL: mtu greater than device maximum|mtu 65516
+	END
+	refused "ELOOP: A device cannot be its own lower device" \
+		mesh -n "$a" link set ipmesh0 dev ipmesh0
+	equal "ipmesh0" "$(ip -n "$a" -d link show ipmesh0)" "$before"
+	prints 1 links "$a"
+}
+
+# How many devices of ours there are; another module may add its own.
+links() {
+	ip -n "$1" -d link | sed -n '/^    ipmesh/p' | wc -l
+}
+
+# One local address and lower device belong to one device.
+local_taken() {
+	local text="EEXIST: Another ipmesh device has this local address and lower device"
+	setup_ns a
+	ip -n "$a" link add dummy0 type dummy
+	mesh -n "$a" link add any0
+	refused "$text" mesh -n "$a" link add any1
+	refused "$text" mesh -n "$a" link add any1 local 0.0.0.0
+	mesh -n "$a" link add any1 dev dummy0
+	refused "$text" mesh -n "$a" link set any1 dev 0
+	equal "any1's device" "$(mesh -n "$a" link get any1 | grep ^dev)" "dev dummy0"
+	mesh -n "$a" link add exact0 local 172.16.40.1
+	refused "$text" mesh -n "$a" link add exact1 local 172.16.40.1
+	mesh -n "$a" link add exact1 local 172.16.40.2
+	refused "$text" mesh -n "$a" link set exact1 local 172.16.40.1
+	# what is deleted or changed leaves its place
+	mesh -n "$a" link set exact0 local 172.16.40.3
+	mesh -n "$a" link set exact1 local 172.16.40.1
+	ip -n "$a" link del any0
+	mesh -n "$a" link set any1 dev 0
+	prints 4 links "$a"
+}
+
+flags() {
+	local shown
+	setup_ns a
+	ip -n "$a" link add ipmesh0 type ipmesh
+	ip -n "$a" link set ipmesh0 up
+	shown=$(ip -n "$a" -d link show ipmesh0)
+	contains "flags" "$shown" NOARP
+	contains "flags" "$shown" "qdisc noqueue"
+	contains "type" "$shown" link/ipip
+	equal "IPv6 link-local address" "$(ip -n "$a" -6 addr show dev ipmesh0)" ""
+	shown=$(in_ns "$a" ethtool -i ipmesh0)
+	contains "ethtool -i" "$shown" "driver: ipmesh"
+	shown=$(in_ns "$a" ethtool -S ipmesh0)
+	contains "ethtool -S" "$shown" "src_not_allowed: 0"
+	in_ns "$a" ethtool -K ipmesh0 tso off gso off tx off
+	shown=$(in_ns "$a" ethtool -k ipmesh0)
+	contains "ethtool -k" "$shown" "tx-checksumming: off"
+	contains "ethtool -k" "$shown" "generic-segmentation-offload: off"
+}
+
+names() {
+	setup_ns a
+	# the fallback device of ipip has the name where that module is loaded
+	ip -n "$a" link del tunl0 2>/dev/null || ip -n "$a" link set tunl0 name old0 2>/dev/null || true
+	ip -n "$a" link add tunl0 type ipmesh
+	contains "tunl0" "$(ip -n "$a" -d link show tunl0)" ipmesh
+	ip -n "$a" link del tunl0
+	ip -n "$a" link add ipmesh0 type ipmesh
+	ip -n "$a" link set ipmesh0 name mesh-rename
+	mesh -n "$a" link get mesh-rename >/dev/null
+	mesh -n "$a" link add ipmesh0 local 172.16.40.1
+	refused EEXIST mesh -n "$a" link add ipmesh0 local 172.16.40.7
+	prints 2 links "$a"
+}
+
+no_fallback_device() {
+	setup_ns a
+	prints 0 links "$a"
+}
+
+# Deleting and making again, up and with peers.
+deleted_while_up() {
+	local i
+	two_nodes
+	for i in 1 2 3; do
+		ping_ok "$a" 10.244.2.1
+		ip -n "$a" link del ipmesh0
+		lacks "routes" "$(ip -n "$a" route)" ipmesh0
+		node "$a" 1 2
+	done
+	ping_ok "$a" 10.244.2.1
+}
+
+# Attributes that do not bear on this traffic change under it, and none is lost.
+changes_under_traffic() {
+	local i got
+	two_nodes
+	ping_ok "$a" 10.244.2.1
+	start "$a" ping -q -n -f -c 3000 -W 5 10.244.2.1 >"$tmp/ping"
+	for i in {1..6}; do
+		mesh -n "$a" link set ipmesh0 ttl "$((i * 10))" dscp "$i" pmtudisc off
+		mesh -n "$b" link set ipmesh0 local 172.16.40.2 peers open
+		mesh -n "$a" link set ipmesh0 dev eth0 max_peers "$i"
+		mesh -n "$a" link set ipmesh0 dscp inherit pmtudisc on dev 0 peers open
+		mesh -n "$b" link set ipmesh0 local 0.0.0.0 peers strict
+		mesh -n "$a" link set ipmesh0 peers strict
+	done
+	kill -0 "$pid" 2>/dev/null || fail "the traffic ended before the changes"
+	wait "$pid" || true
+	got=$(cat "$tmp/ping")
+	contains "ping" "$got" "3000 packets transmitted, 3000 received"
+	counts "$a" ipmesh0 -- tx_packets=3003 rx_packets=3003 tx_dropped=0 rx_dropped=0
+	counts "$b" ipmesh0 -- tx_packets=3003 rx_packets=3003 tx_dropped=0 rx_dropped=0
+}
+
+# The device in another namespace than its underlay.
+moved() {
+	setup_ns pod
+	two_nodes
+	ip -n "$a" link set ipmesh0 netns "$pod"
+	ip_batch "$pod" <<-END
+		link set ipmesh0 up
+		addr add 10.244.1.1/32 dev ipmesh0
+		route add 10.244.2.0/24 via 172.16.40.2 dev ipmesh0 onlink
+	END
+	ping_ok "$pod" 10.244.2.1
+	counts "$pod" ipmesh0 172.16.40.2 -- tx_packets=3 rx_packets=3
+	# the device goes with its underlay
+	del_ns "$a"
+	busywait is 0 links "$pod"
+}
+
+run_tests default_attributes attribute_values attributes_kept refusals local_taken \
+	flags names no_fallback_device deleted_while_up changes_under_traffic moved
