@@ -145,7 +145,7 @@ outer_header() {
 	wait "$seen"
 	printf '%s%s# tcpdump -nvv -i ens160 "ip proto 4"%s\n' "$bold" k8s-node1 "$plain"
 	cat "$docs/dump"
-	expect "$(cat "$docs/dump")" '172\.16\.40\.199 > 172\.16\.40\.198: .*10\.244\.0\.76 > 10\.244\.1\.2' \
+	expect "$(tr '\n' ' ' < "$docs/dump")" '172\.16\.40\.199 > 172\.16\.40\.198: .*10\.244\.0\.76 > 10\.244\.1\.2' \
 		"the outer header"
 }
 
