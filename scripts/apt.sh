@@ -58,13 +58,17 @@ apt_state() {
 }
 
 # apt_download PATTERN PACKAGE…: download into the current directory what
-# installing PACKAGEs would bring and whose names match PATTERN.
+# installing PACKAGEs would bring and whose names match PATTERN.  Not PACKAGEs
+# themselves when they bring others: such a metapackage is empty.
 apt_download() {
 	local pattern=$1 set
 	shift
 	set=$(apt-get "${IPMESH_APT[@]}" -s install "$@" |
 		sed -n 's/^Inst \([^ ]*\) (\([^ ]*\) .*/\1=\2/p' |
 		grep -E "^($pattern)=" | sort -u)
+	if [ "$(wc -l <<<"$set")" -gt 1 ]; then
+		set=$(grep -v -f <(printf '^%s=\n' "$@") <<<"$set")
+	fi
 	[ -n "$set" ] || return 1
 	# shellcheck disable=SC2086
 	apt-get "${IPMESH_APT[@]}" download $set

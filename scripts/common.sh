@@ -55,3 +55,12 @@ digest() {
 		! -name '.*.cmd' ! -name '*.order' ! -name '*.symvers' -print0 |
 		LC_ALL=C sort -z | xargs -0r sha256sum | sha256sum | cut -c1-16
 }
+
+# needs_chroot KERNEL: headers from 6.12 on want gcc 14, and bring tools made
+# for a newer C library than Debian 12 has; debug kernels are built like these.
+needs_chroot() {
+	[ -z "${IPMESH_CHROOT:-}" ] && [ "$(gcc -dumpversion | cut -d. -f1)" -lt 14 ] || return 1
+	case $(cat "$1/release") in
+	5.* | 6.1.*) [ -e "$1/cmdline" ] ;;
+	esac
+}
