@@ -168,12 +168,19 @@ static void changed_peer(struct diff *d, const struct want_peer *p,
 	struct prefix *remove = xcalloc(old->n_cidrs, sizeof(*remove));
 	size_t n_add, n_remove;
 	struct change *c;
+	bool full;
 
 	n_add = minus(p->cidrs, p->n_cidrs, old->cidrs, old->n_cidrs, NULL, add);
 	n_remove = minus(old->cidrs, old->n_cidrs, p->cidrs, p->n_cidrs, d->want,
 			 remove);
+	/* Unless there is no room for both. */
+	full = n_add && old->n_cidrs + n_add > IPMESH_MAX_CIDRS;
 	if (n_add || strcmp(p->name, old->name)) {
 		c = diff_add(d, CHANGE_SET, CHANGE_PEER, PHASE_PEER);
+		if (full) {
+			c->peer.remove = remove;
+			c->peer.n_remove = n_remove;
+		}
 		peer_request(c, &p->endpoint, p->name);
 		c->peer.name = strcmp(p->name, old->name) ? p->name : NULL;
 		c->peer.add = add;
@@ -182,23 +189,36 @@ static void changed_peer(struct diff *d, const struct want_peer *p,
 	} else {
 		free(add);
 	}
-	if (n_remove) {
+	if (n_remove && !full) {
 		c = diff_add(d, CHANGE_SET, CHANGE_PEER, PHASE_OLD_PEER);
 		peer_request(c, &p->endpoint, p->name);
 		c->peer.remove = remove;
 		c->peer.n_remove = n_remove;
-	} else {
+	} else if (!full) {
 		free(remove);
 	}
 }
 
-static void diff_peers(struct diff *d)
+static uint32_t max_peers(const struct diff *d)
+{
+	if (d->want->attrs.has & LINKATTR_BIT(IFLA_IPMESH_MAX_PEERS))
+		return d->want->attrs.max_peers;
+	return d->have->exists ? d->have->link.attrs.max_peers :
+				 IPMESH_MAX_PEERS_DEFAULT;
+}
+
+static int diff_peers(struct diff *d)
 {
 	const struct want *w = d->want;
 	const struct peers *old = &d->have->peers;
+	uint32_t max = max_peers(d);
+	size_t i = 0, k = 0, n_new = 0;
 	struct change *c;
-	size_t i = 0, k = 0;
 	int order;
+
+	if (w->n_peers > max)
+		return doc_fail(w->peers[max].at, "%zu peers, but the device %s takes %u: run: ipmesh link set %s max_peers %zu",
+				w->n_peers, w->dev, max, w->dev, w->n_peers);
 
 	/* Both are sorted by endpoint. */
 	while (i < w->n_peers || k < old->n) {
@@ -210,6 +230,7 @@ static void diff_peers(struct diff *d)
 			order = addr_cmp(&w->peers[i].endpoint, &old->v[k].endpoint);
 		if (order < 0) {
 			new_peer(d, &w->peers[i++]);
+			n_new++;
 		} else if (order > 0) {
 			c = diff_add(d, CHANGE_REMOVE, CHANGE_PEER, PHASE_OLD_PEER);
 			peer_request(c, &old->v[k].endpoint, old->v[k].name);
@@ -218,6 +239,10 @@ static void diff_peers(struct diff *d)
 			changed_peer(d, &w->peers[i++], &old->v[k++]);
 		}
 	}
+	for (i = 0; old->n + n_new > max && i < d->n; i++)
+		if (d->v[i].object == CHANGE_PEER && d->v[i].op == CHANGE_REMOVE)
+			d->v[i].phase = PHASE_ROOM;
+	return 0;
 }
 
 static int diff_nat(struct diff *d)
@@ -264,8 +289,7 @@ int diff_compute(struct diff *d, const struct want *w, const struct have *h)
 	d->have = h;
 	diff_device(d);
 	diff_addresses(d);
-	diff_peers(d);
-	if (diff_routes(d) || diff_nat(d))
+	if (diff_peers(d) || diff_routes(d) || diff_nat(d))
 		return -1;
 	sort(d);
 	return 0;

@@ -21,6 +21,7 @@ enum change_object {
 enum change_phase {
 	PHASE_DEVICE,
 	PHASE_ADDRESS,
+	PHASE_ROOM,		/* old peers, when the new ones find no place */
 	PHASE_PEER,
 	PHASE_NEXTHOP,
 	PHASE_ROUTE,
