@@ -82,8 +82,24 @@ void nl_batch_init(struct nl_batch *b, struct nl *nl)
 	b->nl = nl;
 }
 
+static struct nlmsghdr *header(const struct nl_batch *b, size_t i)
+{
+	return (struct nlmsghdr *)(b->buf + b->req[i].off);
+}
+
+/* The last request is complete: what follows begins behind it. */
+static void seal(struct nl_batch *b)
+{
+	if (b->n)
+		b->len = b->req[b->n - 1].off +
+			 MNL_ALIGN(header(b, b->n - 1)->nlmsg_len);
+}
+
 void nl_batch_reset(struct nl_batch *b)
 {
+	seal(b);
+	if (b->len)
+		memset(b->buf, 0, b->len);
 	for (size_t i = 0; i < b->n; i++)
 		free(b->req[i].text);
 	b->n = 0;
@@ -98,19 +114,6 @@ void nl_batch_free(struct nl_batch *b)
 	memset(b, 0, sizeof(*b));
 }
 
-static struct nlmsghdr *header(const struct nl_batch *b, size_t i)
-{
-	return (struct nlmsghdr *)(b->buf + b->req[i].off);
-}
-
-/* The last request is complete: what follows begins behind it. */
-static void seal(struct nl_batch *b)
-{
-	if (b->n)
-		b->len = b->req[b->n - 1].off +
-			 MNL_ALIGN(header(b, b->n - 1)->nlmsg_len);
-}
-
 struct nlmsghdr *nl_add(struct nl_batch *b, enum nl_bus bus, uint16_t type,
 			uint16_t flags, const void *hdr, size_t extra,
 			const struct nl_name *names)
@@ -120,8 +123,12 @@ struct nlmsghdr *nl_add(struct nl_batch *b, enum nl_bus bus, uint16_t type,
 
 	seal(b);
 	if (b->len + NL_REQ_MAX > b->cap) {
+		size_t old = b->cap;
+
+		/* Zeroes: libmnl leaves the padding of attributes alone. */
 		b->cap = (b->len + NL_REQ_MAX) * 2;
 		b->buf = xrealloc(b->buf, b->cap);
+		memset(b->buf + old, 0, b->cap - old);
 	}
 	b->req = xgrow(b->req, b->n, &b->req_cap, sizeof(*b->req));
 	r = &b->req[b->n++];

@@ -85,7 +85,7 @@ static void put(const char *key, json_t *v)
 	else if (json_is_array(in))
 		json_array_append_new(in, v);
 	else
-		json_object_set_new(in, key ? key : "", v);
+		json_object_set_new_nocheck(in, key ? key : "", v);
 }
 
 static void open_level(const char *key, json_t *v)
@@ -259,11 +259,20 @@ void out_table_end(void)
 	memset(&t, 0, sizeof(t));
 }
 
+/* json_dumpf() would lock the file for every comma. */
+static int dump(const char *s, size_t n, void *data)
+{
+	(void)data;
+	if (n == 1)
+		return putchar_unlocked(*s) == EOF ? -1 : 0;
+	return fwrite_unlocked(s, 1, n, stdout) == n ? 0 : -1;
+}
+
 int out_flush(void)
 {
 	if (o.json && o.top) {
-		if (json_dumpf(o.top, stdout,
-			       o.pretty ? JSON_INDENT(4) : JSON_COMPACT))
+		if (json_dump_callback(o.top, dump, NULL,
+				       o.pretty ? JSON_INDENT(4) : JSON_COMPACT))
 			return err_refused("cannot write to standard output");
 		putchar('\n');
 		json_decref(o.top);

@@ -321,7 +321,9 @@ static int del(struct plan *p, const struct ask *ask)
 	return rc;
 }
 
-/* Many at once: with a nexthop its routes go, so few requests do it. */
+/* Many at once. Routes go before their nexthop: with it they would go too, but
+ * each time by a walk over all routes.
+ */
 static int flush(struct plan *p)
 {
 	struct peers peers = { 0 };
@@ -337,14 +339,13 @@ static int flush(struct plan *p)
 		return err_refused("peers of %s: %s", p->link.name,
 				   nl_error(p->nl, e));
 	nl_batch_init(&b, p->nl);
+	for (size_t i = 0; i < p->routes.n; i++)
+		if (plan_is_ours(p, &p->routes.v[i]) && p->routes.v[i].gw.family)
+			rtroute_del(&b, &p->routes.v[i]);
 	for (size_t i = 0; i < p->nexthops.n; i++)
 		if (p->nexthops.v[i].oif == p->link.ifindex &&
 		    p->nexthops.v[i].proto == RTPROT_IPMESH)
 			rtnexthop_del(&b, p->nexthops.v[i].id);
-	for (size_t i = 0; i < p->routes.n; i++)
-		if (plan_is_ours(p, &p->routes.v[i]) && !p->routes.v[i].nhid &&
-		    p->routes.v[i].gw.family)
-			rtroute_del(&b, &p->routes.v[i]);
 	for (size_t i = 0; i < peers.n; i++)
 		genlpeer_del(&b, p->link.ifindex, &peers.v[i].endpoint);
 	nl_send(&b);
