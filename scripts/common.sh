@@ -7,6 +7,9 @@ IPMESH_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/ipmesh
 IPMESH_HOST_SUITE=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
 export IPMESH_TOP IPMESH_CACHE IPMESH_HOST_SUITE
 
+# depmod and mke2fs are there also for a user whose PATH lacks them.
+PATH=$PATH:/usr/sbin:/sbin
+
 die() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
 	exit 1
