@@ -167,7 +167,7 @@ static int refused(const struct nl_batch *b, const char *dev)
 	    (!r->text || !strncmp(r->text, "Unknown device type", 19)))
 		return err_refused("%s", NL_NO_MODULE);
 	return err_refused("device \"%s\": %s%s%s", dev,
-			   r->who ? (char *)r->who : "", r->who ? ": " : "",
+			   r->who ? prefix_str(r->who) : "", r->who ? ": " : "",
 			   nl_req_error(b, i));
 }
 
@@ -190,7 +190,7 @@ static void add_addr(struct nl_batch *b, uint32_t ifindex,
 	struct rtaddr a = { .ifindex = ifindex, .addr = *p };
 
 	rtaddr_add(b, &a);
-	b->req[b->n - 1].who = (void *)prefix_str(p);
+	b->req[b->n - 1].who = (void *)p;
 }
 
 static int add(struct nl *nl, struct ask *ask)

@@ -235,7 +235,7 @@ void out_table_end(void)
 {
 	unsigned int *w, n = t.n_heads;
 
-	if (!t.heads)
+	if (!t.heads || !n)
 		return;
 	w = xcalloc(n, sizeof(*w));
 	for (unsigned int i = 0; i < n; i++)
