@@ -16,14 +16,16 @@ KSFT_SKIP=4
 
 # run_tests NAME…: run them, or those of them that the command line names.
 run_tests() {
-	local t rc n=0 failed=0 skipped=0 out
+	local t rc n=0 failed=0 skipped=0 out start
 	[ ${#ARGV[@]} -eq 0 ] || set -- "${ARGV[@]}"
 	[ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP not root"; exit $KSFT_SKIP; }
 	out=$(mktemp)
+	serve
 	echo "TAP version 13"
 	echo "1..$#"
 	for t; do
 		n=$((n + 1))
+		start=${EPOCHREALTIME/./}
 		set +e
 		# a command that fails in a function ends the subshell only
 		# where the subshell's own status is not asked for
@@ -37,7 +39,7 @@ run_tests() {
 		rc=$?
 		set -e
 		case $rc in
-		0) echo "ok $n $t" ;;
+		0) echo "ok $n $t # $(((${EPOCHREALTIME/./} - start) / 1000)) ms" ;;
 		"$KSFT_SKIP")
 			skipped=$((skipped + 1))
 			echo "ok $n $t # SKIP $(tail -n 1 "$out")" ;;
@@ -62,6 +64,7 @@ on_error() {
 
 # All of a test's processes, namespaces and files go, in this order.
 namespaces=()
+ns_count=0
 pids=()
 on_exit() {
 	local rc=$? ns p
@@ -79,7 +82,7 @@ on_exit() {
 	done 2>/dev/null
 	wait 2>/dev/null
 	for ns in "${namespaces[@]}"; do
-		ip netns del "$ns"
+		mesh ns del "$ns"
 	done 2>/dev/null
 	rm -rf "$tmp"
 	exit $rc
@@ -97,17 +100,47 @@ skip() {
 	exit $KSFT_SKIP
 }
 
+# --- the helper -----------------------------------------------------------------
+
+# serve: start the server for mesh, whose ends stay open in subshells.
+serve() {
+	coproc MESH { exec "$here/mesh" serve; }
+	exec {mesh_out}<&"${MESH[0]}" {mesh_in}>&"${MESH[1]}"
+}
+
+# mesh WORD…: see mesh.c. What it prints goes to stdout, or to stderr when it
+# fails.
+mesh() {
+	local IFS=$'\x1f' line rc text=''
+	printf '%s\n' "$*" >&"$mesh_in"
+	while IFS= read -r line <&"$mesh_out"; do
+		case $line in
+		*$'\x04'*)
+			text+=${line%$'\x04'*}
+			rc=${line##*$'\x04'}
+			if [ "$rc" -eq 0 ]; then
+				printf '%s' "$text"
+			else
+				printf '%s' "$text" >&2
+			fi
+			return "$rc" ;;
+		esac
+		text+=$line$'\n'
+	done
+	echo "the server of mesh has ended" >&2
+	return 2
+}
+
 # --- namespaces and processes ----------------------------------------------------
 
 # setup_ns VAR…: a new namespace each, its unique name in the variable VAR.
 setup_ns() {
 	local var name
 	for var; do
-		name=$var-$(mktemp -u XXXXXX)
-		ip netns add "$name"
+		name=$var-$$-$((++ns_count))
+		mesh ns add "$name"
 		namespaces+=("$name")
 		eval "$var=\$name"
-		ip -n "$name" link set lo up
 	done
 }
 
@@ -118,7 +151,7 @@ del_ns() {
 		[ "$ns" = "$1" ] || left+=("$ns")
 	done
 	namespaces=("${left[@]}")
-	ip netns del "$1"
+	mesh ns del "$1"
 }
 
 # in_ns NS COMMAND…; "ip netns exec" takes four times as long.
@@ -137,7 +170,7 @@ ip_batch() {
 start() {
 	local ns=$1
 	shift
-	mesh -n "$ns" exec "$@" &
+	"$here/mesh" -n "$ns" exec "$@" &
 	pid=$!
 	pids+=("$pid")
 }
@@ -171,7 +204,10 @@ busywait() {
 }
 
 file_has() {
-	grep -qs -- "$2" "$1"
+	case $(<"$1") in
+	*"$2"*) ;;
+	*) return 1 ;;
+	esac
 }
 
 # is WANTED COMMAND…: what the command prints.
@@ -243,42 +279,65 @@ counts() {
 	done
 }
 
-# ping_ok NS [OPTION]… ADDRESS: three of three answers.
-ping_ok() {
+# pings NS ADDRESS [KEY VALUE]…: three of three answers.
+pings() {
 	local ns=$1 got
 	shift
-	got=$(in_ns "$ns" ping -q -n -c 3 -i 0.01 -W 5 "$@" 2>&1) ||
-		fail "no answer: ping $*: $got"
-	contains "ping $*" "$got" "3 packets transmitted, 3 received"
+	got=$(mesh -n "$ns" echo 3 "$@" 2>&1) || fail "echo $*: $got"
+	equal "echo $*" "$got" "3 sent, 3 received"
 }
 
-# ping_fails NS TEXT [OPTION]… ADDRESS: no answer, and ping says TEXT.
+# ping_fails NS TEXT ADDRESS [KEY VALUE]…: no answer but TEXT, an error told by
+# mesh echo or "1 sent, 0 received".
 ping_fails() {
 	local ns=$1 text=$2 got
 	shift 2
-	if got=$(in_ns "$ns" ping -n -c 1 -W 1 "$@" 2>&1); then
-		fail "an answer: ping $*"
+	if got=$(mesh -n "$ns" echo 1 "$@" 2>&1); then
+		fail "an answer: echo $*"
 	fi
-	contains "ping $*" "$got" "$text"
+	contains "echo $*" "$got" "$text"
+}
+
+# silent NS ADDRESS [KEY VALUE]…: a request without waiting for what comes of it.
+silent() {
+	local ns=$1
+	shift
+	mesh -n "$ns" echo 1 "$@" wait 0 >/dev/null 2>&1 || true
+}
+
+# flood NS ADDRESS: packets from now on; flooded ends them and fails unless each
+# was answered. How many is in $sent.
+flood() {
+	: >"$tmp/flood"
+	"$here/mesh" -n "$1" flood "$2" >"$tmp/flood" 2>&1 &
+	flood_pid=$!
+	pids+=("$flood_pid")
+	busywait file_has "$tmp/flood" running
+}
+
+flooded() {
+	kill "$flood_pid"
+	wait "$flood_pid" || true
+	sent=$(sed -n 's/^\([0-9]*\) sent, \1 received$/\1/p' "$tmp/flood")
+	[ -n "$sent" ] || fail "lost under way: $(tail -n 5 "$tmp/flood")"
+	[ "$(wc -l <"$tmp/flood")" -eq 2 ] || fail "errors under way: $(tail -n 5 "$tmp/flood")"
 }
 
 # --- capture -------------------------------------------------------------------------
 
-# capture NS DEV COUNT FILTER: decode the next COUNT packets that leave or enter
-# DEV; captured waits for them and prints them.
+# capture NS DEV COUNT [PROTO]: put into words the next COUNT packets of DEV;
+# captured waits for them and prints them.
 capture() {
-	local ns=$1 dev=$2 n=$3
-	shift 3
-	: >"$tmp/capture.err"
-	start "$ns" tcpdump -i "$dev" -n -t -v -l --immediate-mode -c "$n" "$@" \
-		>"$tmp/capture" 2>"$tmp/capture.err"
-	capture_pid=$pid
-	busywait file_has "$tmp/capture.err" "listening on"
+	: >"$tmp/capture"
+	"$here/mesh" -n "$1" capture "${@:2}" >"$tmp/capture" 2>&1 &
+	capture_pid=$!
+	pids+=("$capture_pid")
+	busywait file_has "$tmp/capture" capturing
 }
 
 captured() {
 	busywait capture_over
-	cat "$tmp/capture"
+	sed 1d "$tmp/capture"
 }
 
 capture_over() {

@@ -15,6 +15,15 @@
  *                        …, or the drops by a cause
  *   mesh [-n NETNS] count DEV KEY ENDPOINT    the same of a peer
  *   mesh [-n NETNS] exec COMMAND…             run a command there
+ *   mesh ns add|del NETNS                     as ip netns, with lo up
+ *   mesh [-n NETNS] echo COUNT ADDRESS [size N] [tos N] [ttl N] [mark N]
+ *                        [df on|off|probe] [wait MS]
+ *                        echo requests one after the other; the answers are
+ *                        counted, ICMP errors told
+ *   mesh [-n NETNS] flood ADDRESS             the same until SIGTERM
+ *   mesh [-n NETNS] raw [KEY VALUE]…          a made-up packet in a tunnel header
+ *   mesh [-n NETNS] capture DEV COUNT [PROTO] packets in words
+ *   mesh serve                                run what comes on stdin, see serve()
  *
  * peer new makes (CREATE|EXCL), add makes (CREATE), replace makes or replaces;
  * "only" says that the request names all CIDRs. A refusal is told as
@@ -29,12 +38,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
 #include "nl.h"
+#include "probe.h"
 
 static struct nl nl;
 static struct nl_peer peer;
@@ -440,19 +454,54 @@ static int count(const char *dev, const char *key, const char *endpoint)
 	return 0;
 }
 
+/* --- namespaces ---------------------------------------------------------- */
+
+static const char *netns_path(const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "/run/netns/%s", name);
+	return path;
+}
+
 static void enter(const char *netns)
 {
-	char path[256];
-	int fd;
+	int fd = open(netns_path(netns), O_RDONLY | O_CLOEXEC);
 
-	snprintf(path, sizeof(path), "/run/netns/%s", netns);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || setns(fd, CLONE_NEWNET))
 		die("mesh: netns %s: %s", netns, strerror(errno));
 	close(fd);
 }
 
-int main(int argc, char **argv)
+static int ns_add(const char *name)
+{
+	const char *path = netns_path(name);
+	struct ifreq ifr = { .ifr_name = "lo" };
+	int fd;
+
+	mkdir("/run/netns", 0755);
+	fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
+	if (fd < 0 || unshare(CLONE_NEWNET) ||
+	    mount("/proc/thread-self/ns/net", path, "none", MS_BIND, NULL))
+		die("mesh: netns %s: %s", name, strerror(errno));
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ifr.ifr_flags = IFF_UP;
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &ifr))
+		die("mesh: lo: %s", strerror(errno));
+	return 0;
+}
+
+static int ns_del(const char *name)
+{
+	const char *path = netns_path(name);
+
+	umount2(path, MNT_DETACH);
+	return unlink(path) ? 1 : 0;
+}
+
+/* --- all words ------------------------------------------------------------ */
+
+static int run(int argc, char **argv)
 {
 	const char *object, *verb;
 
@@ -470,8 +519,18 @@ int main(int argc, char **argv)
 		fprintf(stderr, "mesh: %s: %s\n", argv[2], strerror(errno));
 		return 127;
 	}
+	if (!strcmp(object, "echo"))
+		return probe_echo(argv + 2);
+	if (!strcmp(object, "flood"))
+		return probe_flood(argv + 2);
+	if (!strcmp(object, "raw"))
+		return probe_raw(argv + 2);
+	if (!strcmp(object, "capture"))
+		return probe_capture(argv + 2);
 	if (!strcmp(object, "count") && (argc == 4 || argc == 5))
 		return count(argv[2], argv[3], argv[4]);
+	if (!strcmp(object, "ns") && argc == 4)
+		return !strcmp(verb, "add") ? ns_add(argv[3]) : ns_del(argv[3]);
 	if (!strcmp(object, "link") && argc > 3) {
 		if (!strcmp(verb, "add") || !strcmp(verb, "set"))
 			return link_change(argv + 3, *verb == 'a');
@@ -499,4 +558,47 @@ int main(int argc, char **argv)
 			return peer_find(argv + 3);
 	}
 	die("mesh: %s %s: unknown words; the head of mesh.c tells them", object, verb);
+}
+
+/* In an emulated guest the start of a program is what takes time. A request is
+ * a line, its words apart by 0x1f; what it prints comes back, with a last line
+ * of 0x04 and the exit status.
+ */
+static int serve(void)
+{
+	char *line = NULL, *argv[512];
+	size_t size = 0;
+	ssize_t len;
+
+	while ((len = getline(&line, &size, stdin)) > 0) {
+		char *rest = line, *word;
+		int argc = 1, status;
+		pid_t child;
+
+		line[len - 1] = '\0';
+		argv[0] = (char *)"mesh";
+		while ((word = strsep(&rest, "\x1f")) && argc < 511)
+			argv[argc++] = word;
+		argv[argc] = NULL;
+		child = fork();
+		if (!child) {
+			dup2(STDOUT_FILENO, STDERR_FILENO);
+			close(STDIN_FILENO);
+			open("/dev/null", O_RDONLY);
+			exit(run(argc, argv));
+		}
+		if (child < 0 || waitpid(child, &status, 0) != child)
+			return 2;
+		printf("\x04%d\n", WIFEXITED(status) ? WEXITSTATUS(status) :
+						      128 + WTERMSIG(status));
+		fflush(stdout);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && !strcmp(argv[1], "serve"))
+		return serve();
+	return run(argc, argv);
 }

@@ -115,15 +115,16 @@ struct nlmsghdr *nl_start_link(struct nl *nl, uint16_t type, uint16_t flags,
 	return nlh;
 }
 
+/* Of an acknowledgment, or of the end of a dump, which has the error only. */
 static void read_extack(struct nl *nl, const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *err = mnl_nlmsg_get_payload(nlh);
-	size_t off = sizeof(*err);
+	size_t off = nlh->nlmsg_type == NLMSG_DONE ? sizeof(int) : sizeof(*err);
 	struct nlattr *attr;
 
 	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
 		return;
-	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+	if (nlh->nlmsg_type == NLMSG_ERROR && !(nlh->nlmsg_flags & NLM_F_CAPPED))
 		off += err->msg.nlmsg_len - sizeof(err->msg);
 	mnl_attr_for_each(attr, nlh, MNL_ALIGN(off)) {
 		if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG)
@@ -167,8 +168,10 @@ int nl_talk(struct nl *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *data)
 				read_extack(nl, msg);
 				return err->error;
 			}
-			if (msg->nlmsg_type == NLMSG_DONE)
+			if (msg->nlmsg_type == NLMSG_DONE) {
+				read_extack(nl, msg);
 				return *(const int *)mnl_nlmsg_get_payload(msg);
+			}
 			if (cb)
 				cb(msg, data);
 		}
