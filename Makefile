@@ -70,8 +70,10 @@ clean:
 	rm -f ipmesh.ko ipmesh.o ipmesh.mod* .*.cmd modules.order Module.symvers .module-common.o
 	find module \( -name '*.o' -o -name '.*.cmd' \) -delete
 
+# In the chroot of a user are files of other users of its namespace.
 cleancache:
-	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/ipmesh"
+	@dir="$${XDG_CACHE_HOME:-$$HOME/.cache}/ipmesh"; \
+	rm -rf "$$dir" 2>/dev/null || unshare --map-root-user --map-auto rm -rf "$$dir"
 
 help:
 	@echo 'make                  module and tool, for KDIR or else for the guest'\''s kernel'
