@@ -257,15 +257,26 @@ static int device_fill_info(struct sk_buff *skb, const struct net_device *dev)
 
 static size_t device_get_xstats_size(const struct net_device *dev)
 {
-	return IPMESH_STATS_COUNT * nla_total_size_64bit(sizeof(u64));
+	return nla_total_size(0) +
+	       IPMESH_STATS_COUNT * nla_total_size_64bit(sizeof(u64));
 }
 
 static int device_fill_xstats(struct sk_buff *skb, const struct net_device *dev)
 {
 	u64 sums[IPMESH_A_DROPS_MAX + 1];
+	struct nlattr *nest;
 
+	/* rtnetlink leaves the nest itself to the driver */
+	nest = nla_nest_start(skb, IFLA_INFO_XSTATS);
+	if (!nest)
+		return -EMSGSIZE;
 	ipmesh_stats_drops(netdev_priv(dev), sums);
-	return ipmesh_stats_fill_drops(skb, sums);
+	if (ipmesh_stats_fill_drops(skb, sums)) {
+		nla_nest_cancel(skb, nest);
+		return -EMSGSIZE;
+	}
+	nla_nest_end(skb, nest);
+	return 0;
 }
 
 static struct net *device_get_link_net(const struct net_device *dev)

@@ -12,16 +12,22 @@
 
 /**
  * struct dump - where a dump goes on; lives in netlink_callback.ctx
- * @ifindex: device to go on with
+ * @ifindex: no device of a lower index is left
+ * @at: device that is being dumped
  * @started: the request was looked at
  * @only: no other device is asked for
+ * @done: nothing is left
+ * @interrupted: a device changed when none of its peers was left to say so
  * @id: peer to go on with, by &ipmesh_peer.id
  * @cidr: pod CIDR of it to go on with
  */
 struct dump {
 	u32 ifindex;
+	u32 at;
 	bool started;
 	bool only;
+	bool done;
+	bool interrupted;
 	unsigned long id;
 	unsigned int cidr;
 };
@@ -109,6 +115,32 @@ static struct net_device *dump_next(struct net *net, const struct dump *dump)
 	return next;
 }
 
+/* Another device, whose changes are counted on their own. */
+static void dump_switch(struct netlink_callback *cb, u32 ifindex)
+{
+	struct dump *dump = dump_of(cb);
+
+	if (dump->at == ifindex)
+		return;
+	if (cb->prev_seq && cb->prev_seq != cb->seq)
+		dump->interrupted = true;
+	cb->prev_seq = 0;
+	dump->at = ifindex;
+	dump->ifindex = ifindex;
+	dump->id = 0;
+	dump->cidr = 0;
+}
+
+/* The message that ends the dump compares these two as all others do. */
+static void dump_end(struct netlink_callback *cb)
+{
+	struct dump *dump = dump_of(cb);
+
+	dump->done = true;
+	if (dump->interrupted)
+		cb->prev_seq = cb->seq + 1 ?: 1;
+}
+
 /**
  * ipmesh_nl_peer_get_dumpit - IPMESH_CMD_PEER_GET for all peers
  * @skb: the message to fill
@@ -125,26 +157,20 @@ int ipmesh_nl_peer_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 
 	if (!dump->started)
 		err = dump_start(cb);
-	while (!err) {
+	while (!err && !dump->done) {
 		dev = dump_next(net, dump);
-		if (!dev)
+		if (!dev) {
+			dump_end(cb);
 			break;
-		/* another device, with changes counted on its own */
-		if (dump->ifindex != dev->ifindex) {
-			dump->id = 0;
-			dump->cidr = 0;
-			cb->prev_seq = 0;
 		}
-		dump->ifindex = dev->ifindex;
+		dump_switch(cb, dev->ifindex);
 		err = dump_device(skb, cb, netdev_priv(dev));
 		dev_put(dev);
-		if (!err) {
-			dump->ifindex++;
-			dump->id = 0;
-			cb->prev_seq = 0;
-			if (dump->only)
-				break;
-		}
+		if (err)
+			break;
+		dump->ifindex = dump->at + 1;
+		if (dump->only)
+			dump_end(cb);
 	}
 	return skb->len ?: err;
 }
