@@ -12,6 +12,7 @@
 #include "device.h"
 #include "message.h"
 #include "peer.h"
+#include "udp.h"
 
 static void refuse_held(const struct ipmesh_change_cidr *cidr,
 			const struct ipmesh_peer *holder,
@@ -258,6 +259,42 @@ static int make_name(const struct ipmesh_change *change, char **name)
 	return *name ? 0 : -ENOMEM;
 }
 
+/* Peers that have UDP of their own once the request is done. */
+static unsigned int count_udp(const struct ipmesh_dev *ipm, const struct ipmesh_change *change,
+			      const struct ipmesh_peer *peer)
+{
+	bool was = peer && peer->encap == IPMESH_ENCAP_UDP;
+	bool is = change->encap < 0 ? was : change->encap == IPMESH_ENCAP_UDP;
+
+	return ipm->udp_peers - was + is;
+}
+
+static void commit_encap(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
+			 struct ipmesh_peer *peer, unsigned int udp_peers)
+{
+	WRITE_ONCE(ipm->udp_peers, udp_peers);
+	if (change->encap >= 0)
+		WRITE_ONCE(peer->encap, change->encap);
+	if (change->dport_set)
+		WRITE_ONCE(peer->dport, change->dport);
+	/* the way may depend on protocol and port; cached routes are stale */
+	if (change->encap >= 0 || change->dport_set)
+		WRITE_ONCE(peer->gen, peer->gen + 1);
+}
+
+/* Asks for the UDP port when the first peer needs it, and gives it back when
+ * the last one does not.
+ */
+static int want_udp(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
+		    unsigned int udp_peers, struct netlink_ext_ack *extack)
+{
+	const struct ipmesh_conf *conf;
+
+	/* replaced under the device's lock only */
+	conf = rcu_dereference_protected(ipm->conf, lockdep_is_held(&ipm->lock));
+	return ipmesh_udp_want(ipm, conf, udp_peers, change->endpoint_attr, extack);
+}
+
 /**
  * ipmesh_change_do - make or change a peer
  * @ipm: the device
@@ -271,6 +308,7 @@ int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 		     struct netlink_ext_ack *extack)
 {
 	struct ipmesh_peer *peer, *created = NULL;
+	unsigned int udp_peers;
 	char *name;
 	int err;
 
@@ -308,11 +346,19 @@ int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 		}
 		peer = created;
 	}
+	udp_peers = count_udp(ipm, change, peer);
+	if (udp_peers >= ipm->udp_peers) {
+		err = want_udp(ipm, change, udp_peers, extack);
+		if (err)
+			goto del_peer;
+	}
 	err = insert_cidrs(ipm, change, peer, extack);
 	if (err)
-		goto del_peer;
+		goto unwant_udp;
 
 	commit_cidrs(ipm, change, peer);
+	commit_encap(ipm, change, peer, udp_peers);
+	want_udp(ipm, change, udp_peers, NULL);
 	if (change->name) {
 		kfree(peer->name);
 		peer->name = name;
@@ -322,6 +368,8 @@ int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 	notify(ipm, change, peer, created);
 	return 0;
 
+unwant_udp:
+	want_udp(ipm, change, ipm->udp_peers, NULL);
 del_peer:
 	if (created)
 		ipmesh_peer_del(ipm, created);

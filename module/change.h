@@ -36,6 +36,9 @@ struct ipmesh_change_cidr {
  * @replace_cidrs: pod CIDRs that are not named go
  * @move: pod CIDRs of other peers are taken over
  * @name: new label, "" for none, NULL to leave it
+ * @encap: enum ipmesh_encap, or -1 to leave it
+ * @dport: UDP destination port, network byte order; 0 for the device's
+ * @dport_set: @dport is to be set
  * @count: pod CIDRs in @cidrs
  * @cidrs: pod CIDRs that the request names
  */
@@ -47,6 +50,9 @@ struct ipmesh_change {
 	bool replace_cidrs;
 	bool move;
 	const char *name;
+	int encap;
+	__be16 dport;
+	bool dport_set;
 	unsigned int count;
 	struct ipmesh_change_cidr *cidrs;
 };

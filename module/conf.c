@@ -11,6 +11,7 @@
 #include "addr.h"
 #include "conf.h"
 #include "device.h"
+#include "udp.h"
 #include "underlay.h"
 
 #define DSCP_MAX	63
@@ -31,6 +32,10 @@ const struct nla_policy ipmesh_conf_policy[IFLA_IPMESH_MAX + 1] = {
 	[IFLA_IPMESH_FWMARK]	= { .type = NLA_U32 },
 	[IFLA_IPMESH_MTU_AUTO]	= NLA_POLICY_MAX(NLA_U8, 1),
 	[IFLA_IPMESH_MAX_PEERS]	= NLA_POLICY_FULL_RANGE(NLA_U32, &max_peers_range),
+	[IFLA_IPMESH_ENCAP]	= NLA_POLICY_MAX(NLA_U8, IPMESH_ENCAP_UDP),
+	[IFLA_IPMESH_DPORT]	= NLA_POLICY_MIN(NLA_U16, 1),
+	[IFLA_IPMESH_SPORT]	= { .type = NLA_U16 },
+	[IFLA_IPMESH_CSUM]	= NLA_POLICY_MAX(NLA_U8, 1),
 	[IFLA_IPMESH_PEER_COUNT] = { .type = NLA_REJECT,
 				     .reject_message = "The peer count can only be read" },
 };
@@ -173,6 +178,7 @@ struct ipmesh_conf *ipmesh_conf_make(struct ipmesh_dev *ipm,
 		conf->dscp = IPMESH_DSCP_INHERIT;
 		conf->pmtudisc = true;
 		conf->max_peers = IPMESH_MAX_PEERS_DEFAULT;
+		conf->dport = htons(IPMESH_DPORT_DEFAULT);
 	}
 	if (!data)
 		return conf;
@@ -191,6 +197,17 @@ struct ipmesh_conf *ipmesh_conf_make(struct ipmesh_dev *ipm,
 		kfree(conf);
 		return ERR_PTR(-EAFNOSUPPORT);
 	}
+	/* RFC 6935: over IPv6 a zero checksum is for those who ask for it */
+	if (data[IFLA_IPMESH_CSUM])
+		conf->csum = nla_get_u8(data[IFLA_IPMESH_CSUM]);
+	else if (!old)
+		conf->csum = conf->family == AF_INET6;
+	if (data[IFLA_IPMESH_ENCAP])
+		conf->encap = nla_get_u8(data[IFLA_IPMESH_ENCAP]);
+	if (data[IFLA_IPMESH_DPORT])
+		conf->dport = htons(nla_get_u16(data[IFLA_IPMESH_DPORT]));
+	if (data[IFLA_IPMESH_SPORT])
+		conf->sport = htons(nla_get_u16(data[IFLA_IPMESH_SPORT]));
 	if (data[IFLA_IPMESH_LINK])
 		conf->link = nla_get_u32(data[IFLA_IPMESH_LINK]);
 	if (data[IFLA_IPMESH_PEERS])
@@ -215,7 +232,9 @@ struct ipmesh_conf *ipmesh_conf_make(struct ipmesh_dev *ipm,
  * @data: the attributes that @conf was made from, for @extack
  * @extack: where a refusal is explained
  *
- * Context: process, RTNL.
+ * A conf that is refused may have been seen: free it after a grace period.
+ *
+ * Context: process, RTNL, the device's lock.
  * Return: 0 or a negative error.
  */
 int ipmesh_conf_listen(struct ipmesh_dev *ipm, struct ipmesh_conf *conf,
@@ -224,11 +243,18 @@ int ipmesh_conf_listen(struct ipmesh_dev *ipm, struct ipmesh_conf *conf,
 	int err;
 
 	ASSERT_RTNL();
+	lockdep_assert_held(&ipm->lock);
 
 	err = ipmesh_underlay_add(ipm->net, conf);
-	if (err)
+	if (err) {
 		NL_SET_ERR_MSG_ATTR(extack, data ? data[IFLA_IPMESH_LOCAL] : NULL,
 				    "Another ipmesh device has this local address and lower device");
+		return err;
+	}
+	err = ipmesh_udp_want(ipm, conf, ipm->udp_peers,
+			      data ? data[IFLA_IPMESH_DPORT] : NULL, extack);
+	if (err)
+		ipmesh_underlay_del(ipm->net, conf);
 	return err;
 }
 
@@ -251,12 +277,16 @@ int ipmesh_conf_replace(struct ipmesh_dev *ipm, struct ipmesh_conf *conf,
 	struct ipmesh_conf *old = rtnl_dereference(ipm->conf);
 	int err;
 
+	/* a peer's change at the same time must not see one half of this */
+	mutex_lock(&ipm->lock);
 	err = ipmesh_conf_listen(ipm, conf, data, extack);
+	if (!err)
+		rcu_assign_pointer(ipm->conf, conf);
+	mutex_unlock(&ipm->lock);
 	if (err) {
-		kfree(conf);
+		kfree_rcu(conf, rcu);
 		return err;
 	}
-	rcu_assign_pointer(ipm->conf, conf);
 	ipmesh_underlay_del(ipm->net, old);
 	kfree_rcu(old, rcu);
 	return 0;
@@ -295,7 +325,11 @@ size_t ipmesh_conf_size(void)
 	       nla_total_size(sizeof(u32)) +	/* IFLA_IPMESH_FWMARK */
 	       nla_total_size(sizeof(u8)) +	/* IFLA_IPMESH_MTU_AUTO */
 	       nla_total_size(sizeof(u32)) +	/* IFLA_IPMESH_MAX_PEERS */
-	       nla_total_size(sizeof(u32));	/* IFLA_IPMESH_PEER_COUNT */
+	       nla_total_size(sizeof(u32)) +	/* IFLA_IPMESH_PEER_COUNT */
+	       nla_total_size(sizeof(u8)) +	/* IFLA_IPMESH_ENCAP */
+	       nla_total_size(sizeof(u16)) +	/* IFLA_IPMESH_DPORT */
+	       nla_total_size(sizeof(u16)) +	/* IFLA_IPMESH_SPORT */
+	       nla_total_size(sizeof(u8));	/* IFLA_IPMESH_CSUM */
 }
 
 /**
@@ -325,7 +359,11 @@ int ipmesh_conf_fill(struct sk_buff *skb, const struct ipmesh_dev *ipm)
 	    nla_put_u32(skb, IFLA_IPMESH_FWMARK, conf->fwmark) ||
 	    nla_put_u8(skb, IFLA_IPMESH_MTU_AUTO, READ_ONCE(ipm->mtu_auto)) ||
 	    nla_put_u32(skb, IFLA_IPMESH_MAX_PEERS, conf->max_peers) ||
-	    nla_put_u32(skb, IFLA_IPMESH_PEER_COUNT, READ_ONCE(ipm->peer_count)))
+	    nla_put_u32(skb, IFLA_IPMESH_PEER_COUNT, READ_ONCE(ipm->peer_count)) ||
+	    nla_put_u8(skb, IFLA_IPMESH_ENCAP, conf->encap) ||
+	    nla_put_u16(skb, IFLA_IPMESH_DPORT, ntohs(conf->dport)) ||
+	    nla_put_u16(skb, IFLA_IPMESH_SPORT, ntohs(conf->sport)) ||
+	    nla_put_u8(skb, IFLA_IPMESH_CSUM, conf->csum))
 		err = -EMSGSIZE;
 	rcu_read_unlock();
 	return err;

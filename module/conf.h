@@ -17,7 +17,7 @@ struct sk_buff;
  * @ipm: the device
  * @local: underlay address, an IPv4 one v4-mapped, 0.0.0.0 for any
  * @family: AF_INET or AF_INET6: what the underlay is
- * @overhead: bytes that the device adds to a packet
+ * @overhead: bytes that the outer IP header adds to a packet
  * @link: index of the lower device; 0 for none
  * @fwmark: mark of outer packets; 0 leaves the inner packet's
  * @gen: differs from that of each earlier conf of the device, so that a
@@ -25,6 +25,10 @@ struct sk_buff;
  * @max_peers: most peers the device takes
  * @ttl: outer TTL, or IPMESH_TTL_INHERIT
  * @dscp: outer DSCP, or IPMESH_DSCP_INHERIT
+ * @encap: IPMESH_ENCAP_NONE or _UDP, for peers that have none of their own
+ * @dport: UDP destination port, network byte order
+ * @sport: UDP source port, network byte order; 0 for one by flow
+ * @csum: fill in the UDP checksum
  * @pmtudisc: set DF in every outer header
  * @open: endpoints that are no peers may send and be sent to
  * @rcu: for kfree_rcu()
@@ -44,6 +48,10 @@ struct ipmesh_conf {
 	u8 overhead;
 	u8 ttl;
 	u8 dscp;
+	u8 encap;
+	__be16 dport;
+	__be16 sport;
+	bool csum;
 	bool pmtudisc;
 	bool open;
 	struct rcu_head rcu;

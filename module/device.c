@@ -201,7 +201,9 @@ static int device_newlink(struct net_device *dev,
 	err = register_netdevice(dev);
 	if (err)
 		goto free_conf;
+	mutex_lock(&ipm->lock);
 	err = ipmesh_conf_listen(ipm, conf, params->data, extack);
+	mutex_unlock(&ipm->lock);
 	if (err)
 		goto unregister;
 	ipmesh_mtu_update(ipm);

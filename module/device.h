@@ -12,6 +12,7 @@
 #include "stats.h"
 
 struct ipmesh_conf;
+struct ipmesh_udp;
 
 /**
  * struct ipmesh_dev - private part of an ipmesh net_device
@@ -30,6 +31,8 @@ struct ipmesh_conf;
  * @peer_count: number of @peers; written under @lock, read anywhere
  * @seq: counts changes, so that an interrupted dump is noticed; under @lock
  * @stamp: number of the last request; under @lock
+ * @udp: UDP port that the device receives on, or NULL; under @lock
+ * @udp_peers: peers that have UDP of their own; written under @lock
  * @dead: no more changes, the device is going; under @lock
  * @mtu_auto: the MTU follows the underlay; under RTNL
  * @mtu_following: the MTU is being set by ourselves; under RTNL
@@ -49,6 +52,8 @@ struct ipmesh_dev {
 	u32 peer_count;
 	u32 seq;
 	u32 stamp;
+	struct ipmesh_udp *udp;
+	u32 udp_peers;
 	bool dead;
 
 	bool mtu_auto;

@@ -78,6 +78,8 @@ static size_t peer_size(const struct ipmesh_peer *peer)
 	       nla_total_size(IPMESH_NAME_MAX + 1) +		/* NAME */
 	       nla_total_size(stats) +				/* STATS */
 	       nla_total_size(sizeof(u32)) +			/* CAUSE */
+	       nla_total_size(sizeof(u32)) +			/* ENCAP */
+	       nla_total_size(sizeof(u16)) +			/* DPORT */
 	       peer->cidr_count * nla_total_size(cidr);		/* CIDR */
 }
 
@@ -106,7 +108,9 @@ int ipmesh_message_put(struct sk_buff *skb, struct ipmesh_dev *ipm,
 	if (nla_put_u32(skb, IPMESH_A_PEER_IFINDEX, ipm->dev->ifindex) ||
 	    ipmesh_addr_put(skb, IPMESH_A_PEER_ENDPOINT, &peer->endpoint))
 		return -EMSGSIZE;
-	if (!*from && ((peer->name && nla_put_string(skb, IPMESH_A_PEER_NAME, peer->name)) ||
+	if (!*from && (nla_put_u32(skb, IPMESH_A_PEER_ENCAP, peer->encap) ||
+		       nla_put_u16(skb, IPMESH_A_PEER_DPORT, ntohs(peer->dport)) ||
+		       (peer->name && nla_put_string(skb, IPMESH_A_PEER_NAME, peer->name)) ||
 		       put_stats(skb, peer)))
 		return -EMSGSIZE;
 

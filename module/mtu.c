@@ -4,8 +4,11 @@
 #include <linux/inetdevice.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
+#include <linux/udp.h>
 #include <net/addrconf.h>
 #include <net/dst.h>
+
+#include <uapi/linux/ipmesh.h>
 
 #include "addr.h"
 #include "conf.h"
@@ -22,10 +25,15 @@ static unsigned int route_mtu(const struct dst_entry *dst)
 	return dst_metric_raw(dst, RTAX_MTU) ?: READ_ONCE(dst->dev->mtu);
 }
 
-static unsigned int inner_mtu(const struct ipmesh_conf *conf, unsigned int mtu)
+/* One peer that has UDP is enough for all packets to leave room for it. */
+static unsigned int inner_mtu(const struct ipmesh_dev *ipm,
+			      const struct ipmesh_conf *conf, unsigned int mtu)
 {
-	return clamp_t(unsigned int, mtu, IPMESH_MTU_MIN + conf->overhead,
-		       IP_MAX_MTU) - conf->overhead;
+	unsigned int overhead = conf->overhead;
+
+	if (conf->encap == IPMESH_ENCAP_UDP || READ_ONCE(ipm->udp_peers))
+		overhead += sizeof(struct udphdr);
+	return clamp_t(unsigned int, mtu, IPMESH_MTU_MIN + overhead, IP_MAX_MTU) - overhead;
 }
 
 static unsigned int local_mtu(const struct ipmesh_dev *ipm,
@@ -62,7 +70,7 @@ static unsigned int underlay_mtu(struct ipmesh_dev *ipm,
 	xa_for_each(&ipm->ids, id, peer) {
 		struct dst_entry *dst;
 
-		dst = ipmesh_underlay_route(ipm, conf, &peer->endpoint, &saddr);
+		dst = ipmesh_underlay_route(ipm, conf, &peer->endpoint, IPPROTO_IPIP, &saddr);
 		if (IS_ERR(dst))
 			continue;
 		mtu = min(mtu, route_mtu(dst));
@@ -92,7 +100,7 @@ void ipmesh_mtu_update(struct ipmesh_dev *ipm)
 
 	rcu_read_lock();
 	conf = rcu_dereference(ipm->conf);
-	mtu = inner_mtu(conf, underlay_mtu(ipm, conf));
+	mtu = inner_mtu(ipm, conf, underlay_mtu(ipm, conf));
 	rcu_read_unlock();
 	if (mtu == ipm->dev->mtu)
 		return;
@@ -114,7 +122,7 @@ bool ipmesh_mtu_differs(const struct ipmesh_dev *ipm, const struct ipmesh_conf *
 			const struct dst_entry *dst)
 {
 	return READ_ONCE(ipm->mtu_auto) &&
-	       inner_mtu(conf, route_mtu(dst)) != READ_ONCE(ipm->dev->mtu);
+	       inner_mtu(ipm, conf, route_mtu(dst)) != READ_ONCE(ipm->dev->mtu);
 }
 
 /**
@@ -138,12 +146,12 @@ bool ipmesh_mtu_narrows(const struct ipmesh_dev *ipm, const struct in6_addr *end
 		return false;
 	rcu_read_lock();
 	conf = rcu_dereference(ipm->conf);
-	dst = ipmesh_underlay_route(ipm, conf, endpoint, &saddr);
+	dst = ipmesh_underlay_route(ipm, conf, endpoint, IPPROTO_IPIP, &saddr);
 	if (IS_ERR(dst)) {
 		rcu_read_unlock();
 		return false;
 	}
-	mtu = inner_mtu(conf, route_mtu(dst));
+	mtu = inner_mtu(ipm, conf, route_mtu(dst));
 	dst_release(dst);
 	rcu_read_unlock();
 	return mtu < READ_ONCE(ipm->dev->mtu) ||

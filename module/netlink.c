@@ -12,6 +12,7 @@
 #include "netlink-gen.h"
 #include "peer.h"
 #include "prefix.h"
+#include "udp.h"
 
 /* A device that is found stays until put, though it may be going; see
  * lock_device().
@@ -129,6 +130,12 @@ static int get_change(struct genl_info *info, struct ipmesh_change *change)
 	change->endpoint_attr = info->attrs[IPMESH_A_PEER_ENDPOINT];
 	change->replace_cidrs |= flags & IPMESH_PEER_FLAGS_REPLACE_CIDRS;
 	change->move = flags & IPMESH_PEER_FLAGS_MOVE;
+	if (info->attrs[IPMESH_A_PEER_ENCAP])
+		change->encap = nla_get_u32(info->attrs[IPMESH_A_PEER_ENCAP]);
+	if (info->attrs[IPMESH_A_PEER_DPORT]) {
+		change->dport = htons(nla_get_u16(info->attrs[IPMESH_A_PEER_DPORT]));
+		change->dport_set = true;
+	}
 	if (info->attrs[IPMESH_A_PEER_NAME])
 		change->name = nla_data(info->attrs[IPMESH_A_PEER_NAME]);
 
@@ -165,10 +172,8 @@ static int get_change(struct genl_info *info, struct ipmesh_change *change)
  * narrowest; it is right before the request is acknowledged. Only a peer that
  * changes it is worth RTNL and a look at all the others.
  */
-static void update_mtu(struct ipmesh_dev *ipm, const struct in6_addr *endpoint)
+static void update_mtu(struct ipmesh_dev *ipm)
 {
-	if (!ipmesh_mtu_narrows(ipm, endpoint))
-		return;
 	rtnl_lock();
 	if (ipm->dev->reg_state == NETREG_REGISTERED)
 		ipmesh_mtu_update(ipm);
@@ -178,7 +183,7 @@ static void update_mtu(struct ipmesh_dev *ipm, const struct in6_addr *endpoint)
 static int do_change(struct genl_info *info, struct ipmesh_change *change)
 {
 	struct ipmesh_dev *ipm;
-	bool created = false;
+	bool created, udp;
 	u32 count;
 	int err;
 
@@ -194,11 +199,13 @@ static int do_change(struct genl_info *info, struct ipmesh_change *change)
 	if (err)
 		goto put_device;
 	count = ipm->peer_count;
+	udp = ipm->udp_peers;
 	err = ipmesh_change_do(ipm, change, info->extack);
 	created = ipm->peer_count != count;
+	udp = udp != !!ipm->udp_peers;
 	mutex_unlock(&ipm->lock);
-	if (created)
-		update_mtu(ipm, &change->endpoint);
+	if (udp || (created && ipmesh_mtu_narrows(ipm, &change->endpoint)))
+		update_mtu(ipm);
 
 put_device:
 	drop_device(ipm);
@@ -227,6 +234,8 @@ int ipmesh_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)
 		.replace_cidrs = true,
 		/* what is replaced has no name unless the request gives one */
 		.name = "",
+		.encap = IPMESH_ENCAP_DEVICE,
+		.dport_set = true,
 	};
 
 	return do_change(info, &change);
@@ -241,7 +250,7 @@ int ipmesh_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)
  */
 int ipmesh_nl_peer_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct ipmesh_change change = { .may_exist = true };
+	struct ipmesh_change change = { .may_exist = true, .encap = -1 };
 
 	return do_change(info, &change);
 }
@@ -275,6 +284,9 @@ int ipmesh_nl_peer_del_doit(struct sk_buff *skb, struct genl_info *info)
 		ipmesh_message_notify(ipm, peer, IPMESH_CMD_PEER_DEL_NTF,
 				      IPMESH_CAUSE_REQUEST);
 		ipmesh_peer_del(ipm, peer);
+		ipmesh_udp_want(ipm, rcu_dereference_protected(ipm->conf,
+							       lockdep_is_held(&ipm->lock)),
+				ipm->udp_peers, NULL, NULL);
 		ipm->seq++;
 	} else {
 		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[IPMESH_A_PEER_ENDPOINT],

@@ -9,6 +9,8 @@
 #include "message.h"
 #include "peer.h"
 #include "prefix.h"
+#include "udp.h"
+#include "underlay.h"
 
 static struct kmem_cache *peer_cache;
 
@@ -136,6 +138,7 @@ struct ipmesh_peer *ipmesh_peer_add(struct ipmesh_dev *ipm,
 	if (!peer)
 		return ERR_PTR(err);
 	peer->endpoint = *endpoint;
+	peer->encap = IPMESH_ENCAP_DEVICE;
 	INIT_LIST_HEAD(&peer->cidrs);
 
 	peer->cpu = alloc_percpu_gfp(struct ipmesh_peer_cpu, GFP_KERNEL_ACCOUNT);
@@ -185,6 +188,8 @@ void ipmesh_peer_del(struct ipmesh_dev *ipm, struct ipmesh_peer *peer)
 		list_del(&prefix->list);
 		ipmesh_prefix_remove(&ipm->prefixes, prefix);
 	}
+	if (peer->encap == IPMESH_ENCAP_UDP)
+		ipm->udp_peers--;
 	rhashtable_remove_fast(&ipm->peers, &peer->node, peer_params);
 	xa_erase(&ipm->ids, peer->id);
 	WRITE_ONCE(ipm->peer_count, ipm->peer_count - 1);
@@ -211,6 +216,8 @@ void ipmesh_peer_flush(struct ipmesh_dev *ipm)
 		ipmesh_peer_del(ipm, peer);
 		cond_resched();
 	}
+	ipmesh_udp_close(ipmesh_underlay_get(ipm->net), ipm->udp);
+	ipm->udp = NULL;
 	mutex_unlock(&ipm->lock);
 }
 

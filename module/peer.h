@@ -20,7 +20,7 @@ struct ipmesh_dev;
  * @saddr: outer source that goes with @dst on an IPv4 underlay, network byte
  *	order; on an IPv6 one the local address is the source
  * @cookie: tells whether @dst is valid still, on an IPv6 underlay
- * @gen: &ipmesh_conf.gen that @dst was looked up under
+ * @gen: ipmesh_peer_gen() that @dst was looked up under
  * @rx_packets: received from the peer; like the following three by this CPU
  *	with BH off
  * @rx_bytes: received inner bytes
@@ -49,6 +49,10 @@ struct ipmesh_peer_cpu {
  * @node: in the device's hash table of endpoints
  * @endpoint: underlay address, an IPv4 one v4-mapped; constant
  * @cpu: routes and counters; constant
+ * @encap: what carries packets to it, enum ipmesh_encap; written under the
+ *	device's lock, read anywhere; likewise @gen and @dport
+ * @gen: counts changes of @encap and @dport
+ * @dport: UDP destination port, network byte order; 0 for the device's
  * @id: in &ipmesh_dev.ids; constant
  * @cidr_count: length of @cidrs; under the device's lock
  * @cidrs: its pod CIDRs, struct ipmesh_prefix; under the device's lock
@@ -62,6 +66,9 @@ struct ipmesh_peer {
 	struct rhash_head node;
 	struct in6_addr endpoint;
 	struct ipmesh_peer_cpu __percpu *cpu;
+	u8 encap;
+	u8 gen;
+	__be16 dport;
 	u32 id;
 	u32 cidr_count;
 	struct list_head cidrs;

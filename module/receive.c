@@ -33,7 +33,8 @@
  * @ipm: the device
  * @conf: its conf
  * @peer: the peer, or NULL for a stranger
- * @inner_proto: what is inside, ETH_P_IP or ETH_P_IPV6, network byte order
+ * @inner_proto: what is inside, ETH_P_IP or ETH_P_IPV6, network byte order;
+ *	0 for neither
  * @tos: outer DSCP and ECN
  * @consumed: the skb is out of our hands
  */
@@ -133,8 +134,10 @@ static unsigned int decapsulate(struct receive *rcv, struct sk_buff *skb)
 
 	if (unlikely(!rcv->peer && !rcv->conf->open))
 		return IPMESH_A_DROPS_UNKNOWN_PEER;
-	valid = rcv->inner_proto == htons(ETH_P_IP) ? inner4(skb, &saddr) :
-						      inner6(skb, &saddr);
+	if (rcv->inner_proto == htons(ETH_P_IP))
+		valid = inner4(skb, &saddr);
+	else
+		valid = rcv->inner_proto && inner6(skb, &saddr);
 	if (unlikely(!valid))
 		return IPMESH_A_DROPS_RX_INVALID;
 	if (unlikely(ipmesh_addr_martian(&saddr)))
@@ -236,24 +239,70 @@ static int receive_6in6(struct sk_buff *skb)
 	return receive6(skb, htons(ETH_P_IPV6));
 }
 
+/**
+ * ipmesh_receive_udp - receive from a UDP port
+ * @skb: at the inner header, its network header the outer one
+ * @inner_proto: ETH_P_IP, ETH_P_IPV6 or 0 for neither; network byte order
+ * @family: of the outer header
+ *
+ * Context: BH off, RCU. Takes @skb. A packet for no device has nobody else to
+ * go to, as the port is ours.
+ */
+void ipmesh_receive_udp(struct sk_buff *skb, __be16 inner_proto, u8 family)
+{
+	int err;
+
+	err = family == AF_INET ? receive4(skb, inner_proto) : receive6(skb, inner_proto);
+	if (err)
+		kfree_skb(skb);
+}
+
 /* Step 5 of the way in: what the underlay says of a packet that we sent. The
- * header it quotes has our local address as its source. An update of a path
- * MTU or a redirect goes to the routing table, where cached routes notice it.
+ * header it quotes has our local address as its source. Counts it on the peer;
+ * NULL when it is not about a packet of ours.
+ */
+static const struct ipmesh_conf *error4(struct sk_buff *skb, const struct iphdr *outer)
+{
+	const struct ipmesh_conf *conf;
+	struct ipmesh_peer *peer;
+
+	conf = ipmesh_underlay_find4(dev_net(skb->dev), outer->saddr,
+				     inet_iif(skb), inet_sdif(skb));
+	if (!conf)
+		return NULL;
+	peer = ipmesh_peer_find4(conf->ipm, outer->daddr);
+	if (peer)
+		atomic_long_inc(&peer->icmp_errors);
+	return peer || conf->open ? conf : NULL;
+}
+
+static const struct ipmesh_conf *error6(struct sk_buff *skb, const struct ipv6hdr *outer)
+{
+	const struct ipmesh_conf *conf;
+	struct ipmesh_peer *peer;
+
+	conf = ipmesh_underlay_find6(dev_net(skb->dev), &outer->saddr,
+				     inet6_iif(skb), inet6_sdif(skb));
+	if (!conf)
+		return NULL;
+	peer = ipmesh_peer_find(conf->ipm, &outer->daddr);
+	if (peer)
+		atomic_long_inc(&peer->icmp_errors);
+	return peer || conf->open ? conf : NULL;
+}
+
+/* A new path MTU and a redirect go to the routing table, where cached routes
+ * notice it.
  */
 static int receive_error4(struct sk_buff *skb, u32 info)
 {
 	const struct iphdr *outer = (const struct iphdr *)skb->data;
 	struct net *net = dev_net(skb->dev);
 	const struct ipmesh_conf *conf;
-	struct ipmesh_peer *peer;
 
-	conf = ipmesh_underlay_find4(net, outer->saddr, inet_iif(skb), inet_sdif(skb));
+	conf = error4(skb, outer);
 	if (!conf)
 		return -ENOENT;
-	peer = ipmesh_peer_find4(conf->ipm, outer->daddr);
-	if (!peer && !conf->open)
-		return -ENOENT;
-
 	switch (icmp_hdr(skb)->type) {
 	case ICMP_DEST_UNREACH:
 		if (icmp_hdr(skb)->code == ICMP_FRAG_NEEDED)
@@ -263,8 +312,6 @@ static int receive_error4(struct sk_buff *skb, u32 info)
 		ipv4_redirect(skb, net, conf->link, outer->protocol);
 		break;
 	}
-	if (peer)
-		atomic_long_inc(&peer->icmp_errors);
 	return 0;
 }
 
@@ -274,15 +321,10 @@ static int receive_error6(struct sk_buff *skb, struct inet6_skb_parm *opt,
 	const struct ipv6hdr *outer = (const struct ipv6hdr *)skb->data;
 	struct net *net = dev_net(skb->dev);
 	const struct ipmesh_conf *conf;
-	struct ipmesh_peer *peer;
 
-	conf = ipmesh_underlay_find6(net, &outer->saddr, inet6_iif(skb), inet6_sdif(skb));
+	conf = error6(skb, outer);
 	if (!conf)
 		return -ENOENT;
-	peer = ipmesh_peer_find(conf->ipm, &outer->daddr);
-	if (!peer && !conf->open)
-		return -ENOENT;
-
 	switch (type) {
 	case ICMPV6_PKT_TOOBIG:
 		ip6_update_pmtu(skb, net, info, conf->link, conf->fwmark,
@@ -293,9 +335,25 @@ static int receive_error6(struct sk_buff *skb, struct inet6_skb_parm *opt,
 			     sock_net_uid(net, NULL));
 		break;
 	}
-	if (peer)
-		atomic_long_inc(&peer->icmp_errors);
 	return 0;
+}
+
+/**
+ * ipmesh_receive_udp_error - an ICMP error about a packet that was in UDP
+ * @skb: its network header is the quoted outer one
+ * @family: of that header
+ *
+ * The UDP layer updates the routes.
+ *
+ * Context: BH off, RCU.
+ * Return: 0 when the packet was ours, else -ENOENT.
+ */
+int ipmesh_receive_udp_error(struct sk_buff *skb, u8 family)
+{
+	const struct ipmesh_conf *conf;
+
+	conf = family == AF_INET ? error4(skb, ip_hdr(skb)) : error6(skb, ipv6_hdr(skb));
+	return conf ? 0 : -ENOENT;
 }
 
 static struct xfrm_tunnel handler_4in4 __read_mostly = {

@@ -10,10 +10,13 @@
 #include <net/inet_ecn.h>
 #include <net/ip.h>
 #include <net/ip6_fib.h>
+#include <net/ip6_checksum.h>
 #include <net/ip6_route.h>
 #include <net/ip_tunnels.h>
 #include <net/ipv6.h>
 #include <net/route.h>
+#include <net/udp.h>
+#include <net/udp_tunnel.h>
 
 #include <uapi/linux/ipmesh.h>
 
@@ -44,6 +47,9 @@ static DEFINE_PER_CPU(unsigned int, send_depth);
  * @saddr: outer source on an IPv4 underlay, network byte order
  * @dst_held: @dst is referenced for this packet; else the peer's cache holds
  *	it, for at least as long as the RCU section lasts
+ * @udp: the outer packet is a UDP one
+ * @dport: its destination port, network byte order
+ * @overhead: bytes of the outer headers
  * @proto: what the inner packet is, IPPROTO_IPIP or IPPROTO_IPV6
  * @tos: inner DSCP and ECN
  * @ttl: inner TTL or hop limit
@@ -58,6 +64,9 @@ struct send {
 	struct dst_entry *dst;
 	__be32 saddr;
 	bool dst_held;
+	bool udp;
+	__be16 dport;
+	u8 overhead;
 	u8 proto;
 	u8 tos;
 	u8 ttl;
@@ -174,11 +183,29 @@ static bool find_endpoint(struct send *send, const struct sk_buff *skb)
 	return right_family(send);
 }
 
+/* A peer's own encapsulation goes before the device's. */
+static void find_encap(struct send *send)
+{
+	u8 encap = send->peer ? READ_ONCE(send->peer->encap) : IPMESH_ENCAP_DEVICE;
+
+	if (encap == IPMESH_ENCAP_DEVICE)
+		encap = send->conf->encap;
+	send->udp = encap == IPMESH_ENCAP_UDP;
+	send->overhead = send->conf->overhead;
+	if (likely(!send->udp))
+		return;
+	send->overhead += sizeof(struct udphdr);
+	send->dport = send->peer ? READ_ONCE(send->peer->dport) : 0;
+	if (!send->dport)
+		send->dport = send->conf->dport;
+}
+
 static struct dst_entry *look_up(struct send *send)
 {
 	struct dst_entry *dst;
 
-	dst = ipmesh_underlay_route(send->ipm, send->conf, &send->endpoint, &send->saddr);
+	dst = ipmesh_underlay_route(send->ipm, send->conf, &send->endpoint,
+				    send->udp ? IPPROTO_UDP : send->proto, &send->saddr);
 	if (!IS_ERR(dst) && ipmesh_mtu_differs(send->ipm, send->conf, dst))
 		ipmesh_mtu_hint(send->ipm, HZ / 10);
 	return dst;
@@ -190,11 +217,17 @@ static u32 route_cookie(struct dst_entry *dst)
 	return dst_xfrm(dst) ? 0 : rt6_get_cookie((struct rt6_info *)dst);
 }
 
+/* What a cached route depends on, besides the routing tables. */
+static u32 route_gen(const struct send *send)
+{
+	return send->conf->gen << 8 | READ_ONCE(send->peer->gen);
+}
+
 static bool cache_valid(const struct send *send, const struct ipmesh_peer_cpu *pc)
 {
 	u32 cookie = send->conf->family == AF_INET ? 0 : pc->cookie;
 
-	return pc->dst && pc->gen == send->conf->gen && dst_check(pc->dst, cookie);
+	return pc->dst && pc->gen == route_gen(send) && dst_check(pc->dst, cookie);
 }
 
 /* Step 4: this CPU's cached route, looked up again after any change of the
@@ -228,7 +261,7 @@ static int find_route(struct send *send)
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
 	pc->dst = dst;
-	pc->gen = send->conf->gen;
+	pc->gen = route_gen(send);
 	if (send->conf->family == AF_INET)
 		pc->saddr = send->saddr;
 	else
@@ -271,7 +304,7 @@ static void tell_mtu(const struct send *send, struct sk_buff *skb, unsigned int 
  */
 static bool fits(struct send *send, struct sk_buff *skb, bool *fragment)
 {
-	unsigned int mtu = dst_mtu(send->dst) - send->conf->overhead;
+	unsigned int mtu = dst_mtu(send->dst) - send->overhead;
 
 	*fragment = false;
 	if (likely(!too_big(skb, mtu)))
@@ -306,6 +339,30 @@ static u8 outer_ttl(const struct send *send)
 	return send->conf->ttl == IPMESH_TTL_INHERIT ? send->ttl : send->conf->ttl;
 }
 
+/* The source port tells inner flows apart, for the underlay's balancing and the
+ * receiver's queues.
+ */
+static void push_udp(const struct send *send, struct sk_buff *skb)
+{
+	unsigned int len = skb->len + sizeof(struct udphdr);
+	struct udphdr *uh;
+	__be16 sport;
+
+	sport = send->conf->sport ?: udp_flow_src_port(send->ipm->net, skb, 0, 0, true);
+	skb_push(skb, sizeof(*uh));
+	skb_reset_transport_header(skb);
+	uh = udp_hdr(skb);
+	uh->source = sport;
+	uh->dest = send->dport;
+	uh->len = htons(len);
+	if (send->conf->family == AF_INET)
+		udp_set_csum(!send->conf->csum, skb, send->saddr,
+			     ipmesh_addr_get4(&send->endpoint), len);
+	else
+		udp6_set_csum(!send->conf->csum, skb, &send->conf->local,
+			      &send->endpoint, len);
+}
+
 static void push_header4(const struct send *send, struct sk_buff *skb, bool df)
 {
 	struct iphdr *iph;
@@ -318,7 +375,7 @@ static void push_header4(const struct send *send, struct sk_buff *skb, bool df)
 	iph->tos = outer_tos(send);
 	iph->frag_off = df ? htons(IP_DF) : 0;
 	iph->ttl = outer_ttl(send);
-	iph->protocol = send->proto;
+	iph->protocol = send->udp ? IPPROTO_UDP : send->proto;
 	iph->saddr = send->saddr;
 	iph->daddr = ipmesh_addr_get4(&send->endpoint);
 	/* an atomic datagram needs no identification, RFC 6864 4.1 */
@@ -334,14 +391,13 @@ static void push_header6(const struct send *send, struct sk_buff *skb)
 	struct ipv6hdr *ip6h;
 	__be32 label;
 
-	skb_get_hash(skb);
 	label = ip6_make_flowlabel(send->ipm->net, skb, 0, true, &fl6);
 	skb_push(skb, sizeof(*ip6h));
 	skb_reset_network_header(skb);
 	ip6h = ipv6_hdr(skb);
 	ip6_flow_hdr(ip6h, outer_tos(send), label);
 	ip6h->hop_limit = outer_ttl(send);
-	ip6h->nexthdr = send->proto;
+	ip6h->nexthdr = send->udp ? IPPROTO_UDP : send->proto;
 	ip6h->saddr = send->conf->local;
 	ip6h->daddr = send->endpoint;
 }
@@ -352,7 +408,7 @@ static bool make_room(const struct send *send, struct sk_buff *skb)
 	unsigned int room;
 
 	room = LL_RESERVED_SPACE(send->dst->dev) + send->dst->header_len +
-	       send->conf->overhead;
+	       send->overhead;
 	/* so that senders leave it from the start */
 	if (unlikely(room > READ_ONCE(dev->needed_headroom)))
 		WRITE_ONCE(dev->needed_headroom, min_t(unsigned int, room, 512));
@@ -381,6 +437,8 @@ static int local_out4(struct send *send, struct sk_buff *skb, bool fragment)
 				(send->df && send->proto == IPPROTO_IPIP));
 
 	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
+	if (unlikely(send->udp))
+		push_udp(send, skb);
 	push_header4(send, skb, df);
 	skb->protocol = htons(ETH_P_IP);
 	return ip_local_out(send->ipm->net, NULL, skb);
@@ -389,11 +447,31 @@ static int local_out4(struct send *send, struct sk_buff *skb, bool fragment)
 static int local_out6(struct send *send, struct sk_buff *skb, bool fragment)
 {
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
+	skb_get_hash(skb);
+	if (unlikely(send->udp))
+		push_udp(send, skb);
 	push_header6(send, skb);
 	skb->protocol = htons(ETH_P_IPV6);
 	/* else the output would refuse to */
 	skb->ignore_df = fragment;
 	return ip6_local_out(send->ipm->net, NULL, skb);
+}
+
+static int handle_offloads(const struct send *send, struct sk_buff *skb)
+{
+	__be16 inner = skb->protocol;
+	int err;
+
+	if (unlikely(send->udp)) {
+		err = udp_tunnel_handle_offloads(skb, send->conf->csum);
+		/* the payload is a bare IP packet: an Ethernet one without its header */
+		skb_set_inner_protocol(skb, inner);
+		return err;
+	}
+	err = iptunnel_handle_offloads(skb, send->conf->family == AF_INET ? SKB_GSO_IPXIP4 :
+									    SKB_GSO_IPXIP6);
+	skb_set_inner_ipproto(skb, send->proto);
+	return err;
 }
 
 /* Steps 5 and 6, and the outer packet goes. Returns 0 or the cause of a drop. */
@@ -409,10 +487,8 @@ static unsigned int encapsulate(struct send *send, struct sk_buff *skb)
 		return IPMESH_A_DROPS_TOO_BIG;
 
 	packets = ipmesh_stats_segments(skb, &bytes);
-	if (iptunnel_handle_offloads(skb, underlay4 ? SKB_GSO_IPXIP4 : SKB_GSO_IPXIP6) ||
-	    !make_room(send, skb))
+	if (handle_offloads(send, skb) || !make_room(send, skb))
 		return IPMESH_A_DROPS_NO_MEMORY;
-	skb_set_inner_ipproto(skb, send->proto);
 
 	skb_scrub_packet(skb, !net_eq(ipm->net, dev_net(ipm->dev)));
 	skb_clear_hash_if_not_l4(skb);
@@ -446,6 +522,7 @@ static unsigned int send_skb(struct send *send, struct sk_buff *skb)
 		return IPMESH_A_DROPS_NO_PEER;
 	}
 
+	find_encap(send);
 	err = find_route(send);
 	if (unlikely(err)) {
 		tell_unreachable(send, skb);

@@ -163,13 +163,14 @@ static u8 route_tos(const struct ipmesh_conf *conf)
 
 static struct dst_entry *route4(const struct ipmesh_dev *ipm,
 				const struct ipmesh_conf *conf,
-				const struct in6_addr *endpoint, __be32 *saddr)
+				const struct in6_addr *endpoint, u8 proto,
+				__be32 *saddr)
 {
 	struct flowi4 fl4 = {};
 	struct rtable *rt;
 
 	flowi4_init_output(&fl4, conf->link, conf->fwmark, RT_TOS(route_tos(conf)),
-			   RT_SCOPE_UNIVERSE, IPPROTO_IPIP, 0,
+			   RT_SCOPE_UNIVERSE, proto, 0,
 			   ipmesh_addr_get4(endpoint),
 			   ipmesh_addr_get4(&conf->local), 0, 0,
 			   sock_net_uid(ipm->net, NULL));
@@ -186,12 +187,12 @@ static struct dst_entry *route4(const struct ipmesh_dev *ipm,
 
 static struct dst_entry *route6(const struct ipmesh_dev *ipm,
 				const struct ipmesh_conf *conf,
-				const struct in6_addr *endpoint)
+				const struct in6_addr *endpoint, u8 proto)
 {
 	struct flowi6 fl6 = {
 		.flowi6_oif = conf->link,
 		.flowi6_mark = conf->fwmark,
-		.flowi6_proto = IPPROTO_IPV6,
+		.flowi6_proto = proto,
 		.flowi6_uid = sock_net_uid(ipm->net, NULL),
 		.flowlabel = ip6_make_flowinfo(route_tos(conf), 0),
 		.daddr = *endpoint,
@@ -206,6 +207,7 @@ static struct dst_entry *route6(const struct ipmesh_dev *ipm,
  * @ipm: the device
  * @conf: its conf
  * @endpoint: outer destination, of the underlay's family
+ * @proto: outer protocol, for policies
  * @saddr: where the outer source goes, network byte order; an IPv6 underlay
  *	leaves it, as its source is always the local address
  *
@@ -219,12 +221,12 @@ static struct dst_entry *route6(const struct ipmesh_dev *ipm,
 struct dst_entry *ipmesh_underlay_route(const struct ipmesh_dev *ipm,
 					const struct ipmesh_conf *conf,
 					const struct in6_addr *endpoint,
-					__be32 *saddr)
+					u8 proto, __be32 *saddr)
 {
 	struct dst_entry *dst;
 
-	dst = conf->family == AF_INET ? route4(ipm, conf, endpoint, saddr) :
-					route6(ipm, conf, endpoint);
+	dst = conf->family == AF_INET ? route4(ipm, conf, endpoint, proto, saddr) :
+					route6(ipm, conf, endpoint, proto);
 	if (!IS_ERR(dst) && dst->dev == ipm->dev) {
 		dst_release(dst);
 		return ERR_PTR(-ELOOP);
@@ -240,6 +242,8 @@ static int __net_init underlay_net_init(struct net *net)
 	for (i = 0; i < ARRAY_SIZE(ul->confs); i++)
 		INIT_HLIST_HEAD(&ul->confs[i]);
 	spin_lock_init(&ul->lock);
+	INIT_LIST_HEAD(&ul->udp);
+	mutex_init(&ul->udp_lock);
 	ul->net = net;
 	ipmesh_mtu_init(ul);
 	return 0;

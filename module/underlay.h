@@ -3,6 +3,7 @@
 #define _IPMESH_UNDERLAY_H
 
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
@@ -21,12 +22,16 @@ struct net;
  *	taken by hash_32(); written under @lock, read under RCU
  * @lock: guards @confs; nests inside RTNL
  * @mtu_work: follows the MTU of the underlay; see mtu.c
+ * @udp: UDP ports that are bound; under @udp_lock
+ * @udp_lock: guards @udp; nests inside RTNL and a device's lock
  * @net: the namespace; constant
  */
 struct ipmesh_underlay {
 	struct hlist_head confs[1 << IPMESH_UNDERLAY_BITS];
 	spinlock_t lock; /* confs, for writers */
 	struct delayed_work mtu_work;
+	struct list_head udp;
+	struct mutex udp_lock; /* udp */
 	struct net *net;
 };
 
@@ -41,7 +46,7 @@ struct ipmesh_conf *ipmesh_underlay_find6(struct net *net,
 struct dst_entry *ipmesh_underlay_route(const struct ipmesh_dev *ipm,
 					const struct ipmesh_conf *conf,
 					const struct in6_addr *endpoint,
-					__be32 *saddr);
+					u8 proto, __be32 *saddr);
 
 int ipmesh_underlay_register(void);
 void ipmesh_underlay_unregister(void);

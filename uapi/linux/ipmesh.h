@@ -14,6 +14,19 @@
 #define IPMESH_MAX_PEERS_DEFAULT	65536
 #define IPMESH_TTL_INHERIT		0
 #define IPMESH_DSCP_INHERIT		255
+#define IPMESH_DPORT_DEFAULT		5555
+
+/**
+ * enum ipmesh_encap - What carries the inner packet.
+ * @IPMESH_ENCAP_NONE: The outer IP header alone, protocol 4 or 41.
+ * @IPMESH_ENCAP_UDP: UDP, with the inner packet as its payload.
+ * @IPMESH_ENCAP_DEVICE: For a peer, what its device says.
+ */
+enum ipmesh_encap {
+	IPMESH_ENCAP_NONE,
+	IPMESH_ENCAP_UDP,
+	IPMESH_ENCAP_DEVICE,
+};
 
 /**
  * enum ipmesh_peers_mode - What is accepted from, and sent to, endpoints that
@@ -61,6 +74,10 @@ enum {
 	IFLA_IPMESH_MTU_AUTO,
 	IFLA_IPMESH_MAX_PEERS,
 	IFLA_IPMESH_PEER_COUNT,
+	IFLA_IPMESH_ENCAP,
+	IFLA_IPMESH_DPORT,
+	IFLA_IPMESH_SPORT,
+	IFLA_IPMESH_CSUM,
 
 	__IFLA_IPMESH_MAX,
 	IFLA_IPMESH_MAX = (__IFLA_IPMESH_MAX - 1)
@@ -75,6 +92,8 @@ enum {
 	IPMESH_A_PEER_ADDRESS,
 	IPMESH_A_PEER_STATS,
 	IPMESH_A_PEER_CAUSE,
+	IPMESH_A_PEER_ENCAP,
+	IPMESH_A_PEER_DPORT,
 
 	__IPMESH_A_PEER_MAX,
 	IPMESH_A_PEER_MAX = (__IPMESH_A_PEER_MAX - 1)
