@@ -112,7 +112,8 @@ serve() {
 # fails.
 mesh() {
 	local IFS=$'\x1f' line rc text=''
-	printf '%s\n' "$*" >&"$mesh_in"
+	line=$*
+	printf '%s\n' "${line//$'\n'/$'\x1e'}" >&"$mesh_in"
 	while IFS= read -r line <&"$mesh_out"; do
 		case $line in
 		*$'\x04'*)

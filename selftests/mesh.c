@@ -561,7 +561,7 @@ static int run(int argc, char **argv)
 }
 
 /* In an emulated guest the start of a program is what takes time. A request is
- * a line, its words apart by 0x1f; what it prints comes back, with a last line
+ * a line, its words apart by 0x1f, with 0x1e for the end of a line; what it prints comes back, with a last line
  * of 0x04 and the exit status.
  */
 static int serve(void)
@@ -571,11 +571,13 @@ static int serve(void)
 	ssize_t len;
 
 	while ((len = getline(&line, &size, stdin)) > 0) {
-		char *rest = line, *word;
+		char *rest = line, *word, *p;
 		int argc = 1, status;
 		pid_t child;
 
 		line[len - 1] = '\0';
+		for (p = line; (p = strchr(p, '\x1e')); )
+			*p = '\n';
 		argv[0] = (char *)"mesh";
 		while ((word = strsep(&rest, "\x1f")) && argc < 511)
 			argv[argc++] = word;

@@ -333,7 +333,7 @@ static const unsigned char *print_ip(const unsigned char *p, const unsigned char
 	frag = ntohs(ip.frag_off);
 	inet_ntop(AF_INET, &ip.saddr, src, sizeof(src));
 	inet_ntop(AF_INET, &ip.daddr, dst, sizeof(dst));
-	printf("%s > %s proto %u ttl %u tos %#04x len %u df %u mf %u off %u id %s sum %s",
+	printf("%s > %s proto %u ttl %u tos 0x%02x len %u df %u mf %u off %u id %s sum %s",
 	       src, dst, ip.protocol, ip.ttl, ip.tos, ntohs(ip.tot_len),
 	       !!(frag & IP_DF), !!(frag & IP_MF), (frag & IP_OFFMASK) * 8,
 	       ip.id ? "set" : "0", checksum(p, ip.ihl * 4) ? "bad" : "good");

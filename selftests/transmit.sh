@@ -1,0 +1,401 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The way out: which endpoint, which outer header, which answer.
+#
+#     pod 10.244.1.2 ---- a 172.16.40.1 ======== 172.16.40.2 b (ipmesh0)
+#      (some tests)        ipmesh0               10.244.2.1
+#
+#     a 172.16.40.1 ---- r ---- 172.16.50.2 b          (path MTU, route changes)
+#
+# Proves: the endpoint is the gateway of the route, of a nexthop object or the
+# longest pod CIDR; strict and open differ as they should; what goes nowhere is
+# counted by its cause and answered by ICMP, to a local sender and through the
+# forwarding node; the outer header is as the attributes say, bit for bit; a
+# packet that is too big is answered with the right MTU or goes in fragments; a
+# change of the underlay's routes holds for the next packet.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+# no_limit NS: every ICMP error is sent
+no_limit() {
+	mesh -n "$1" exec sysctl -qw net.ipv4.icmp_ratelimit=0
+}
+
+# with_pod: two_nodes, with a pod behind a that is forwarded
+with_pod() {
+	two_nodes "$@"
+	setup_ns pod
+	wire "$pod" eth0 10.244.1.2/24 "$a" cali0 169.254.1.1/32
+	ip_batch "$pod" <<-END
+		route add 169.254.1.1 dev eth0
+		route add default via 169.254.1.1 dev eth0
+	END
+	ip -n "$a" route add 10.244.1.2 dev cali0
+	mesh -n "$a" exec sysctl -qw net.ipv4.ip_forward=1
+	no_limit "$a"
+}
+
+# --- the endpoint --------------------------------------------------------------------
+
+by_gateway() {
+	two_nodes
+	# the gateway decides, whatever the pod CIDRs say
+	mesh -n "$a" peer set ipmesh0 172.16.40.2 remove 10.244.2.0/24
+	mesh -n "$a" peer new ipmesh0 172.16.40.9 cidr 10.244.2.0/24
+	mesh -n "$a" exec ip route change 10.244.2.0/24 via 172.16.40.2 dev ipmesh0 onlink
+	capture "$b" eth0 1 4
+	# the answer comes from another peer's pod CIDR, and is refused
+	silent "$a" 10.244.2.1
+	contains "outer header" "$(captured)" "172.16.40.1 > 172.16.40.2 proto 4"
+	counts "$a" ipmesh0 172.16.40.2 -- tx_packets=1
+	counts "$a" ipmesh0 172.16.40.9 -- tx_packets=0
+}
+
+by_nexthop_object() {
+	two_nodes
+	ip_batch "$a" <<-END
+		nexthop add id 7 via 172.16.40.2 dev ipmesh0 onlink
+		route replace 10.244.2.0/24 nhid 7 src 10.244.1.1
+	END
+	pings "$a" 10.244.2.1
+	# an object that changes takes the traffic with it
+	mesh -n "$a" peer new ipmesh0 172.16.40.3
+	ip -n "$a" nexthop replace id 7 via 172.16.40.3 dev ipmesh0 onlink
+	silent "$a" 10.244.2.1
+	busywait is 1 mesh -n "$a" count ipmesh0 tx_packets 172.16.40.3
+	counts "$a" ipmesh0 172.16.40.2 -- tx_packets=3 rx_packets=3
+}
+
+by_device_route() {
+	two_nodes
+	mesh -n "$a" peer new ipmesh0 172.16.40.3 cidr 10.244.3.0/24 cidr 10.244.2.128/25
+	ip_batch "$a" <<-END
+		route del 10.244.2.0/24
+		route add 10.244.0.0/16 dev ipmesh0 src 10.244.1.1
+	END
+	pings "$a" 10.244.2.1
+	silent "$a" 10.244.3.1
+	silent "$a" 10.244.2.128
+	counts "$a" ipmesh0 172.16.40.2 -- tx_packets=3 rx_packets=3
+	counts "$a" ipmesh0 172.16.40.3 -- tx_packets=2 rx_packets=0
+	# a moved pod CIDR is followed at once
+	mesh -n "$a" peer set ipmesh0 172.16.40.2 move cidr 10.244.3.0/24
+	silent "$a" 10.244.3.1
+	counts "$a" ipmesh0 172.16.40.2 -- tx_packets=4
+}
+
+strict() {
+	two_nodes
+	no_limit "$a"
+	# a gateway that is no peer does not fall back on the pod CIDR
+	ip -n "$a" route replace 10.244.2.0/24 via 172.16.40.9 dev ipmesh0 onlink src 10.244.1.1
+	ping_fails "$a" "icmp type 3 code 1" 10.244.2.1
+	ip -n "$a" route add 10.244.9.0/24 dev ipmesh0 src 10.244.1.1
+	ping_fails "$a" "icmp type 3 code 1" 10.244.9.1
+	counts "$a" ipmesh0 -- no_peer=2 tx_packets=0 tx_dropped=2
+	# what goes is gone
+	ip -n "$a" route replace 10.244.2.0/24 via 172.16.40.2 dev ipmesh0 onlink src 10.244.1.1
+	pings "$a" 10.244.2.1
+	mesh -n "$a" peer del ipmesh0 172.16.40.2
+	ping_fails "$a" "icmp type 3 code 1" 10.244.2.1
+	counts "$a" ipmesh0 -- no_peer=3 tx_packets=3
+}
+
+open() {
+	two_nodes
+	mesh -n "$a" link set ipmesh0 peers open
+	mesh -n "$a" peer del ipmesh0 172.16.40.2
+	mesh -n "$b" link set ipmesh0 peers open
+	pings "$a" 10.244.2.1
+	counts "$a" ipmesh0 -- tx_packets=3 rx_packets=3 no_peer=0
+	# without a gateway it is the inner destination, as with tunl0
+	ip -n "$a" route replace 172.16.40.7 dev ipmesh0
+	capture "$b" ipmesh0 1
+	ip -n "$b" addr add 172.16.40.7/32 dev eth0
+	ip -n "$a" route replace 172.16.40.2 dev ipmesh0
+	ip -n "$a" route replace 172.16.40.2 dev eth0 table 99
+	ip -n "$a" rule add fwmark 99 table 99
+	mesh -n "$a" link set ipmesh0 fwmark 99
+	silent "$a" 172.16.40.2
+	contains "inner header" "$(captured)" "> 172.16.40.2 proto 1"
+	counts "$a" ipmesh0 -- no_peer=0 loop=0
+	# but never a group
+	ip -n "$a" route add 239.1.1.1 dev ipmesh0
+	silent "$a" 239.1.1.1
+	counts "$a" ipmesh0 -- no_peer=1
+}
+
+# --- nowhere to go -------------------------------------------------------------------
+
+forwarded_no_peer() {
+	with_pod
+	pings "$pod" 10.244.2.1
+	ip -n "$a" route add 10.244.9.0/24 dev ipmesh0
+	ping_fails "$pod" "icmp type 3 code 1" 10.244.9.1
+	counts "$a" ipmesh0 -- no_peer=1
+}
+
+no_underlay_route() {
+	with_pod
+	mesh -n "$a" peer new ipmesh0 192.0.2.1 cidr 10.244.9.0/24
+	ip -n "$a" route add 10.244.9.0/24 via 192.0.2.1 dev ipmesh0 onlink src 10.244.1.1
+	ping_fails "$a" "icmp type 3 code 1" 10.244.9.1
+	ping_fails "$pod" "icmp type 3 code 1" 10.244.9.1
+	counts "$a" ipmesh0 -- no_route=2 tx_packets=0
+	counts "$a" ipmesh0 192.0.2.1 -- no_route=2
+	# a local address that the host does not have
+	mesh -n "$a" link set ipmesh0 local 172.16.40.77
+	ping_fails "$a" "icmp type 3 code 1" 10.244.2.1
+	counts "$a" ipmesh0 -- no_route=3
+	# and as soon as it has it, it goes
+	ip -n "$a" addr add 172.16.40.77/24 dev eth0
+	mesh -n "$b" peer new ipmesh0 172.16.40.77
+	mesh -n "$b" peer set ipmesh0 172.16.40.77 move cidr 10.244.1.0/24
+	ip -n "$b" route replace 10.244.1.0/24 via 172.16.40.77 dev ipmesh0 onlink src 10.244.2.1
+	pings "$a" 10.244.2.1
+}
+
+loop() {
+	two_nodes
+	no_limit "$a"
+	mesh -n "$a" peer new ipmesh0 192.0.2.1 cidr 10.244.9.0/24
+	ip_batch "$a" <<-END
+		route add 10.244.9.0/24 dev ipmesh0 src 10.244.1.1
+		route add 192.0.2.0/24 dev ipmesh0
+	END
+	ping_fails "$a" "icmp type 3 code 1" 10.244.9.1
+	counts "$a" ipmesh0 -- loop=1 tx_packets=0
+	counts "$a" ipmesh0 192.0.2.1 -- loop=1
+	# through another device of ours, and back
+	mesh -n "$a" link add ipmesh1 local 172.16.40.1
+	mesh -n "$a" peer new ipmesh1 192.0.2.1 cidr 192.0.2.0/24
+	mesh -n "$a" peer set ipmesh0 192.0.2.1 cidr 192.0.2.0/24
+	ip_batch "$a" <<-END
+		link set ipmesh1 up
+		route replace 192.0.2.0/24 dev ipmesh1
+		rule add oif ipmesh1 table 99
+		route add 192.0.2.0/24 dev ipmesh0 table 98
+		rule add fwmark 98 table 98 pref 1
+	END
+	mesh -n "$a" link set ipmesh1 fwmark 98
+	silent "$a" 10.244.9.1
+	silent "$a" 10.244.9.1
+	equal "loops" "$(($(count "$a" ipmesh0 loop) + $(count "$a" ipmesh1 loop)))" 3
+	# which takes what comes to its address
+	ip -n "$a" link del ipmesh1
+	pings "$a" 10.244.2.1
+}
+
+# --- the outer header ----------------------------------------------------------------
+
+# header OUTER-PART INNER-PART [KEY VALUE]…: of an echo request from a
+header() {
+	local outer=$1 inner=$2 got
+	shift 2
+	capture "$b" eth0 1 4
+	silent "$a" 10.244.2.1 "$@"
+	got=$(captured)
+	contains "outer header with $*" "${got%|*}" "$outer"
+	contains "inner header with $*" "${got#*|}" "$inner"
+	contains "outer header with $*" "${got%|*}" "sum good"
+}
+
+outer_header() {
+	local a_to_b="172.16.40.1 > 172.16.40.2 proto 4"
+	two_nodes
+	header "in $a_to_b ttl 64 tos 0x00 len 104 df 1 mf 0 off 0 id 0" \
+		"10.244.1.1 > 10.244.2.1 proto 1 ttl 64 tos 0x00 len 84" ttl 64
+	# ECN and DSCP inside go outside
+	header "$a_to_b ttl 64 tos 0xb8" "ttl 9 tos 0xb8" ttl 9 tos 0xb8
+	header "tos 0x01" "tos 0x01" tos 1
+	header "tos 0x02" "tos 0x02" tos 2
+	header "tos 0x03" "tos 0x03" tos 3
+	mesh -n "$a" link set ipmesh0 dscp 46 ttl inherit
+	header "$a_to_b ttl 9 tos 0xb8" "ttl 9 tos 0x00" ttl 9
+	header "tos 0xba" "tos 0x06" tos 6
+	header "ttl 255 tos 0xbb" "ttl 255 tos 0xff" tos 0xff ttl 255
+	mesh -n "$a" link set ipmesh0 dscp 0 ttl 1
+	header "$a_to_b ttl 1 tos 0x01" "ttl 64 tos 0xfd" tos 0xfd ttl 64
+	# DF: of the inner packet unless path MTU discovery sets it
+	header "df 1 mf 0 off 0 id 0" "df 0" df off
+	mesh -n "$a" link set ipmesh0 pmtudisc off
+	header "df 1 mf 0 off 0 id 0" "df 1" df on
+	header "df 0 mf 0 off 0 id set" "df 0" df off
+	counts "$a" ipmesh0 -- tx_packets=12 tx_bytes=1008 tx_dropped=0
+	counts "$a" ipmesh0 172.16.40.2 -- tx_packets=12 tx_bytes=1008
+}
+
+# What tcpdump makes of it.
+tcpdump_agrees() {
+	local got
+	two_nodes
+	start "$b" tcpdump -i eth0 -n -t -v -l --immediate-mode -c 1 ip proto 4 \
+		>"$tmp/out" 2>"$tmp/err"
+	busywait file_has "$tmp/err" "listening on"
+	silent "$a" 10.244.2.1 tos 0xb9
+	busywait file_has "$tmp/out" "ICMP"
+	got=$(cat "$tmp/out")
+	contains "outer" "$got" "IP (tos 0xb9,ECT(1), ttl 64, id 0, offset 0, flags [DF], proto IPIP (4), length 104)"
+	contains "addresses" "$got" "172.16.40.1 > 172.16.40.2: IP (tos 0xb9,ECT(1), ttl 64"
+	contains "inner" "$got" "10.244.1.1 > 10.244.2.1: ICMP echo request"
+	lacks "checksums" "$got" "bad"
+}
+
+# The taps on the device see the inner packet, both ways.
+tap() {
+	two_nodes
+	capture "$a" ipmesh0 2
+	silent "$a" 10.244.2.1
+	contains "tap" "$(captured)" "out 10.244.1.1 > 10.244.2.1 proto 1"
+	contains "tap" "$(captured)" "in 10.244.2.1 > 10.244.1.1 proto 1"
+}
+
+fwmark() {
+	two_nodes
+	mesh -n "$a" link set ipmesh0 fwmark 77
+	# the mark chooses the way
+	ip_batch "$a" <<-END
+		rule add fwmark 77 table 77 pref 1
+		route add blackhole 172.16.40.2 table 77
+	END
+	silent "$a" 10.244.2.1
+	counts "$a" ipmesh0 -- no_route=1
+	mesh -n "$a" link set ipmesh0 fwmark 0
+	pings "$a" 10.244.2.1
+}
+
+# --- too big ---------------------------------------------------------------------------
+
+too_big_local() {
+	two_nodes
+	# 1500 - 20 is what the link takes: 8 + 20 are echo and inner header
+	pings "$a" 10.244.2.1 df on size 1452
+	ip -n "$a" link set ipmesh0 mtu 1500
+	ping_fails "$a" "mtu 1480" 10.244.2.1 df on size 1453
+	counts "$a" ipmesh0 -- too_big=1 tx_packets=3
+	counts "$a" ipmesh0 172.16.40.2 -- too_big=1
+	# now the route knows
+	ping_fails "$a" "send: EMSGSIZE" 10.244.2.1 df on size 1453
+	counts "$a" ipmesh0 -- too_big=1
+	pings "$a" 10.244.2.1 df on size 1452
+}
+
+too_big_forwarded() {
+	with_pod
+	ip -n "$a" link set ipmesh0 mtu 1500
+	ping_fails "$pod" "icmp type 3 code 4 mtu 1480 from 169.254.1.1" 10.244.2.1 df on size 1472
+	counts "$a" ipmesh0 -- too_big=1 tx_packets=0
+	pings "$pod" 10.244.2.1 df on size 1452
+}
+
+fragments() {
+	local got
+	two_nodes
+	ip -n "$a" link set ipmesh0 mtu 1500
+	mesh -n "$a" exec sysctl -qw net.ipv4.ip_no_pmtu_disc=1
+	capture "$b" eth0 2 4
+	silent "$a" 10.244.2.1 df off size 1472
+	got=$(captured)
+	contains "first fragment" "$got" "len 1500 df 0 mf 1 off 0 id set"
+	contains "second fragment" "$got" "len 40 df 0 mf 0 off 1480 id set"
+	# it arrives, and an answer of the same kind
+	pings "$a" 10.244.2.1 df off size 1472
+	counts "$a" ipmesh0 -- too_big=0 tx_packets=4
+	counts "$b" ipmesh0 172.16.40.1 -- rx_packets=4 rx_bytes=6000
+}
+
+# routed [MTU]: a and b as in the second picture, r forwards
+routed() {
+	setup_ns a r b
+	wire "$a" eth0 172.16.40.1/24 "$r" eth0 172.16.40.254/24
+	wire "$r" eth1 172.16.50.254/24 "$b" eth0 172.16.50.2/24 "${1:-1500}"
+	mesh -n "$r" exec sysctl -qw net.ipv4.ip_forward=1
+	no_limit "$r"
+	ip -n "$a" route add default via 172.16.40.254
+	ip -n "$b" route add default via 172.16.50.254
+	mesh -n "$a" link add ipmesh0
+	mesh -n "$b" link add ipmesh0
+	mesh -n "$a" peer new ipmesh0 172.16.50.2 cidr 10.244.2.0/24
+	mesh -n "$b" peer new ipmesh0 172.16.40.1 cidr 10.244.1.0/24
+	ip_batch "$a" <<-END
+		link set ipmesh0 up
+		addr add 10.244.1.1/32 dev ipmesh0
+		route add 10.244.2.0/24 via 172.16.50.2 dev ipmesh0 onlink src 10.244.1.1
+	END
+	ip_batch "$b" <<-END
+		link set ipmesh0 up
+		addr add 10.244.2.1/32 dev ipmesh0
+		route add 10.244.1.0/24 via 172.16.40.1 dev ipmesh0 onlink src 10.244.2.1
+	END
+}
+
+# The underlay tells that its path is narrower than the first link.
+path_mtu() {
+	routed 1400
+	pings "$a" 10.244.2.1
+	# the outer packet is lost on the way, and its error heard
+	ping_fails "$a" "0 received" 10.244.2.1 df probe size 1452 wait 100
+	counts "$a" ipmesh0 172.16.50.2 -- icmp_errors=1
+	ping_fails "$a" "mtu 1380" 10.244.2.1 df on size 1452
+	counts "$a" ipmesh0 -- too_big=1
+	pings "$a" 10.244.2.1 df on size 1352
+	# the device's own MTU is not the business of one path
+	contains "MTU" "$(mesh -n "$a" link get ipmesh0)" "mtu 1480"
+}
+
+# A change of the underlay's routes holds for the next packet.
+route_followed() {
+	routed
+	wire "$a" eth1 172.16.60.1/24 "$b" eth1 172.16.60.2/24
+	ip -n "$b" addr add 172.16.50.9/32 dev lo
+	pings "$a" 10.244.2.1
+	# another way
+	capture "$b" eth1 1 4
+	ip -n "$a" route add 172.16.50.2 via 172.16.60.2 src 172.16.40.1
+	silent "$a" 10.244.2.1
+	contains "on the other way" "$(captured)" "172.16.40.1 > 172.16.50.2 proto 4"
+	# no way
+	ip -n "$a" route replace blackhole 172.16.50.2
+	silent "$a" 10.244.2.1
+	counts "$a" ipmesh0 -- no_route=1
+	# another source
+	ip -n "$a" route replace 172.16.50.2 via 172.16.40.254 src 172.16.60.1
+	capture "$b" eth0 1 4
+	silent "$a" 10.244.2.1
+	contains "with another source" "$(captured)" "172.16.60.1 > 172.16.50.2 proto 4"
+	# an address that is gone
+	ip -n "$a" route del 172.16.50.2
+	pings "$a" 10.244.2.1
+	mesh -n "$a" exec sysctl -qw net.ipv4.conf.eth0.promote_secondaries=1
+	ip -n "$a" addr add 172.16.40.8/24 dev eth0
+	ip -n "$a" addr del 172.16.40.1/24 dev eth0
+	ip -n "$a" route replace default via 172.16.40.254
+	capture "$b" eth0 1 4
+	silent "$a" 10.244.2.1
+	contains "with the address that is left" "$(captured)" "172.16.40.8 > 172.16.50.2 proto 4"
+}
+
+# --- what is not IP ----------------------------------------------------------------------
+
+invalid() {
+	two_nodes
+	# a frame straight to the device, past the routing
+	printf '\105\0\0\24not an IP header!' >"$tmp/frame"
+	mesh -n "$a" exec socat -u "FILE:$tmp/frame" INTERFACE:ipmesh0,type=2 || true
+	counts "$a" ipmesh0 -- tx_packets=0 tx_dropped=1 tx_invalid=1
+}
+
+# The underlay's own filter drops it.
+refused_by_underlay() {
+	two_nodes
+	mesh -n "$a" exec nft "add table ip t; add chain ip t out { type filter hook output priority 0; };
+		add rule ip t out ip protocol 4 drop"
+	silent "$a" 10.244.2.1
+	counts "$a" ipmesh0 -- tx_packets=0 tx_refused=1 tx_dropped=1
+	counts "$a" ipmesh0 172.16.40.2 -- tx_packets=0 tx_refused=1
+}
+
+run_tests by_gateway by_nexthop_object by_device_route strict open forwarded_no_peer \
+	no_underlay_route loop outer_header tcpdump_agrees tap fwmark too_big_local \
+	too_big_forwarded fragments path_mtu route_followed invalid refused_by_underlay
