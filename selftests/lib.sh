@@ -109,7 +109,7 @@ serve() {
 }
 
 # mesh WORD…: see mesh.c. What it prints goes to stdout, or to stderr when it
-# fails.
+# fails. Not for the background, where "start" belongs.
 mesh() {
 	local IFS=$'\x1f' line rc text=''
 	line=$*
