@@ -19,6 +19,17 @@ static inline bool ipmesh_addr_is4(const struct in6_addr *addr)
 }
 
 /**
+ * ipmesh_addr_family - the family of an address
+ * @addr: the address
+ *
+ * Return: AF_INET or AF_INET6.
+ */
+static inline u8 ipmesh_addr_family(const struct in6_addr *addr)
+{
+	return ipmesh_addr_is4(addr) ? AF_INET : AF_INET6;
+}
+
+/**
  * ipmesh_addr_get4 - the IPv4 address
  * @addr: a v4-mapped address
  *
@@ -38,12 +49,24 @@ static inline bool ipmesh_addr_any(const struct in6_addr *addr)
 	return ipmesh_addr_is4(addr) ? !ipmesh_addr_get4(addr) : ipv6_addr_any(addr);
 }
 
+/**
+ * ipmesh_addr_martian4 - whether no host may have an IPv4 address
+ * @addr: the address, network byte order
+ *
+ * Follows RFC 1122 3.2.1.3.
+ */
 static inline bool ipmesh_addr_martian4(__be32 addr)
 {
 	return ipv4_is_multicast(addr) || ipv4_is_loopback(addr) ||
 	       ipv4_is_lbcast(addr) || ipv4_is_zeronet(addr);
 }
 
+/**
+ * ipmesh_addr_martian6 - whether no host may have an IPv6 address
+ * @addr: the address; a v4-mapped one is none of IPv6
+ *
+ * Follows RFC 4291 2.5 and 2.7.
+ */
 static inline bool ipmesh_addr_martian6(const struct in6_addr *addr)
 {
 	return ipv6_addr_any(addr) || ipv6_addr_loopback(addr) ||
@@ -51,10 +74,8 @@ static inline bool ipmesh_addr_martian6(const struct in6_addr *addr)
 }
 
 /**
- * ipmesh_addr_martian - whether no host may have an address
+ * ipmesh_addr_martian - whether no host may have an address of either family
  * @addr: the address
- *
- * Follows RFC 1122 3.2.1.3, RFC 4291 2.5 and 2.7.
  */
 static inline bool ipmesh_addr_martian(const struct in6_addr *addr)
 {
@@ -62,6 +83,10 @@ static inline bool ipmesh_addr_martian(const struct in6_addr *addr)
 				       ipmesh_addr_martian6(addr);
 }
 
+/**
+ * ipmesh_addr_loopback - whether an address is of the loopback network
+ * @addr: the address
+ */
 static inline bool ipmesh_addr_loopback(const struct in6_addr *addr)
 {
 	return ipmesh_addr_is4(addr) ? ipv4_is_loopback(ipmesh_addr_get4(addr)) :

@@ -228,7 +228,7 @@ static int check_new(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
 	local = conf->local;
 	rcu_read_unlock();
 
-	if (ipmesh_addr_is4(&change->endpoint) != (family == AF_INET)) {
+	if (family != ipmesh_addr_family(&change->endpoint)) {
 		NL_SET_ERR_MSG_ATTR_FMT(extack, change->endpoint_attr,
 					"The underlay is %s, and so must the endpoint be",
 					family == AF_INET ? "IPv4" : "IPv6");

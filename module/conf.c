@@ -49,7 +49,7 @@ static int check_local(const struct nlattr *attr, struct netlink_ext_ack *extack
 		return -EINVAL;
 	}
 	if (nla_len(attr) == sizeof(addr) && ipmesh_addr_is4(&addr)) {
-		NL_SET_ERR_MSG_ATTR(extack, attr, "A v4-mapped local address is none; give 4 bytes");
+		NL_SET_ERR_MSG_ATTR(extack, attr, "A v4-mapped address is none; give 4 bytes");
 		return -EINVAL;
 	}
 	if (ipmesh_addr_any(&addr) && ipmesh_addr_is4(&addr))

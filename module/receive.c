@@ -23,6 +23,7 @@
 #include "prefix.h"
 #include "receive.h"
 #include "stats.h"
+#include "trace.h"
 #include "underlay.h"
 
 /* vti registers as 0; ipip, sit and ip6_tunnel as 1; the lowest goes first */
@@ -33,6 +34,7 @@
  * @ipm: the device
  * @conf: its conf
  * @peer: the peer, or NULL for a stranger
+ * @endpoint: outer source
  * @inner_proto: what is inside, ETH_P_IP or ETH_P_IPV6, network byte order;
  *	0 for neither
  * @tos: outer DSCP and ECN
@@ -42,6 +44,7 @@ struct receive {
 	struct ipmesh_dev *ipm;
 	const struct ipmesh_conf *conf;
 	struct ipmesh_peer *peer;
+	struct in6_addr endpoint;
 	__be16 inner_proto;
 	u8 tos;
 	bool consumed;
@@ -162,13 +165,24 @@ static unsigned int decapsulate(struct receive *rcv, struct sk_buff *skb)
 	return 0;
 }
 
-static int finish(struct receive *rcv, struct sk_buff *skb, unsigned int cause)
+/* What is dropped is ours all the same: nobody else is to see it. */
+static int drop(struct receive *rcv, struct sk_buff *skb, unsigned int len,
+		unsigned int cause)
 {
-	if (unlikely(cause)) {
-		ipmesh_stats_drop(rcv->ipm, rcv->peer, cause);
-		if (!rcv->consumed)
-			kfree_skb(skb);
-	}
+	ipmesh_stats_drop(rcv->ipm, rcv->peer, &rcv->endpoint, len, cause,
+			  rcv->consumed ? NULL : skb);
+	return 0;
+}
+
+static int take(struct receive *rcv, struct sk_buff *skb)
+{
+	unsigned int len = skb->len;
+	unsigned int cause;
+
+	cause = decapsulate(rcv, skb);
+	if (unlikely(cause))
+		return drop(rcv, skb, len, cause);
+	trace_ipmesh_rcv(rcv->ipm->dev, &rcv->endpoint, len);
 	return 0;
 }
 
@@ -186,16 +200,17 @@ static int receive4(struct sk_buff *skb, __be16 inner_proto)
 	if (!rcv.conf)
 		return -ENOENT;
 	rcv.ipm = rcv.conf->ipm;
-	rcv.peer = ipmesh_peer_find4(rcv.ipm, outer->saddr);
+	ipv6_addr_set_v4mapped(outer->saddr, &rcv.endpoint);
+	rcv.peer = ipmesh_peer_find(rcv.ipm, &rcv.endpoint);
 	rcv.inner_proto = inner_proto;
 	rcv.tos = ipv4_get_dsfield(outer);
 	rcv.consumed = false;
 
 	if (unlikely(!rt || rt->rt_type != RTN_LOCAL))
-		return finish(&rcv, skb, IPMESH_A_DROPS_OUTER_DST);
+		return drop(&rcv, skb, skb->len, IPMESH_A_DROPS_OUTER_DST);
 	if (unlikely(!xfrm4_policy_check(NULL, XFRM_POLICY_IN, skb)))
-		return finish(&rcv, skb, IPMESH_A_DROPS_POLICY);
-	return finish(&rcv, skb, decapsulate(&rcv, skb));
+		return drop(&rcv, skb, skb->len, IPMESH_A_DROPS_POLICY);
+	return take(&rcv, skb);
 }
 
 static int receive6(struct sk_buff *skb, __be16 inner_proto)
@@ -209,14 +224,15 @@ static int receive6(struct sk_buff *skb, __be16 inner_proto)
 	if (!rcv.conf)
 		return -ENOENT;
 	rcv.ipm = rcv.conf->ipm;
-	rcv.peer = ipmesh_peer_find(rcv.ipm, &outer->saddr);
+	rcv.endpoint = outer->saddr;
+	rcv.peer = ipmesh_peer_find(rcv.ipm, &rcv.endpoint);
 	rcv.inner_proto = inner_proto;
 	rcv.tos = ipv6_get_dsfield(outer);
 	rcv.consumed = false;
 
 	if (unlikely(!xfrm6_policy_check(NULL, XFRM_POLICY_IN, skb)))
-		return finish(&rcv, skb, IPMESH_A_DROPS_POLICY);
-	return finish(&rcv, skb, decapsulate(&rcv, skb));
+		return drop(&rcv, skb, skb->len, IPMESH_A_DROPS_POLICY);
+	return take(&rcv, skb);
 }
 
 static int receive_4in4(struct sk_buff *skb)

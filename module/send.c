@@ -28,6 +28,7 @@
 #include "prefix.h"
 #include "send.h"
 #include "stats.h"
+#include "trace.h"
 #include "underlay.h"
 
 /* A tunnel in a tunnel is legitimate, a tunnel in itself is not; the core's
@@ -547,13 +548,15 @@ static unsigned int send_skb(struct send *send, struct sk_buff *skb)
  */
 netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 {
-	struct send send;
+	unsigned int len = skb->len;
 	unsigned int cause;
+	struct send send;
 
 	/* member by member: the rest is written before it is read */
 	send.ipm = netdev_priv(dev);
 	send.conf = rcu_dereference_bh(send.ipm->conf);
 	send.peer = NULL;
+	send.endpoint = in6addr_any;
 	send.dst_held = false;
 	send.consumed = false;
 	if (likely(__this_cpu_inc_return(send_depth) <= SEND_DEPTH_MAX))
@@ -562,10 +565,10 @@ netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 		cause = IPMESH_A_DROPS_LOOP;
 	__this_cpu_dec(send_depth);
 
-	if (unlikely(cause)) {
-		ipmesh_stats_drop(send.ipm, send.peer, cause);
-		if (!send.consumed)
-			kfree_skb(skb);
-	}
+	if (unlikely(cause))
+		ipmesh_stats_drop(send.ipm, send.peer, &send.endpoint, len, cause,
+				  send.consumed ? NULL : skb);
+	else
+		trace_ipmesh_xmit(dev, &send.endpoint, len);
 	return NETDEV_TX_OK;
 }

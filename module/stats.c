@@ -12,27 +12,29 @@
 #include "device.h"
 #include "peer.h"
 #include "stats.h"
+#include "trace.h"
 
 /* The names of the YAML spec, with underscores, as ethtool -S shows them. */
 static const struct {
 	const char *name;
 	bool rx;
+	enum skb_drop_reason reason;
 } causes[IPMESH_A_DROPS_MAX + 1] = {
-	[IPMESH_A_DROPS_TX_INVALID]	 = { "tx_invalid" },
-	[IPMESH_A_DROPS_NO_PEER]	 = { "no_peer" },
-	[IPMESH_A_DROPS_NO_ROUTE]	 = { "no_route" },
-	[IPMESH_A_DROPS_LOOP]		 = { "loop" },
-	[IPMESH_A_DROPS_TOO_BIG]	 = { "too_big" },
-	[IPMESH_A_DROPS_NO_MEMORY]	 = { "no_memory" },
-	[IPMESH_A_DROPS_TX_REFUSED]	 = { "tx_refused" },
-	[IPMESH_A_DROPS_UNKNOWN_PEER]	 = { "unknown_peer", true },
-	[IPMESH_A_DROPS_RX_INVALID]	 = { "rx_invalid", true },
-	[IPMESH_A_DROPS_MARTIAN]	 = { "martian", true },
+	[IPMESH_A_DROPS_TX_INVALID] = { "tx_invalid", false, IPMESH_REASON_IP_INHDR },
+	[IPMESH_A_DROPS_NO_PEER] = { "no_peer", false, IPMESH_REASON_IP_OUTNOROUTES },
+	[IPMESH_A_DROPS_NO_ROUTE] = { "no_route", false, IPMESH_REASON_IP_OUTNOROUTES },
+	[IPMESH_A_DROPS_LOOP] = { "loop" },
+	[IPMESH_A_DROPS_TOO_BIG] = { "too_big", false, IPMESH_REASON_PKT_TOO_BIG },
+	[IPMESH_A_DROPS_NO_MEMORY] = { "no_memory", false, IPMESH_REASON_NOMEM },
+	[IPMESH_A_DROPS_TX_REFUSED] = { "tx_refused" },
+	[IPMESH_A_DROPS_UNKNOWN_PEER] = { "unknown_peer", true },
+	[IPMESH_A_DROPS_RX_INVALID] = { "rx_invalid", true, IPMESH_REASON_IP_INHDR },
+	[IPMESH_A_DROPS_MARTIAN] = { "martian", true },
 	[IPMESH_A_DROPS_SRC_NOT_ALLOWED] = { "src_not_allowed", true },
-	[IPMESH_A_DROPS_ECN]		 = { "ecn", true },
-	[IPMESH_A_DROPS_OUTER_DST]	 = { "outer_dst", true },
-	[IPMESH_A_DROPS_RX_QUEUE]	 = { "rx_queue", true },
-	[IPMESH_A_DROPS_POLICY]		 = { "policy", true },
+	[IPMESH_A_DROPS_ECN] = { "ecn", true },
+	[IPMESH_A_DROPS_OUTER_DST] = { "outer_dst", true },
+	[IPMESH_A_DROPS_RX_QUEUE] = { "rx_queue", true },
+	[IPMESH_A_DROPS_POLICY] = { "policy", true, IPMESH_REASON_XFRM_POLICY },
 };
 
 /**
@@ -47,15 +49,19 @@ const char *ipmesh_stats_name(unsigned int cause)
 }
 
 /**
- * ipmesh_stats_drop - count a dropped packet
+ * ipmesh_stats_drop - count a dropped packet, trace it, free it
  * @ipm: the device
  * @peer: the peer that has a part in it, or NULL
+ * @endpoint: outer destination or source, for the trace
+ * @len: length of the packet, for the trace
  * @cause: IPMESH_A_DROPS_*
+ * @skb: the packet, or NULL when it is out of our hands
  *
  * Context: BH off, RCU when @peer is given.
  */
 void ipmesh_stats_drop(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
-		       unsigned int cause)
+		       const struct in6_addr *endpoint, unsigned int len,
+		       unsigned int cause, struct sk_buff *skb)
 {
 	struct ipmesh_drops *drops = this_cpu_ptr(ipm->drops);
 
@@ -64,6 +70,9 @@ void ipmesh_stats_drop(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
 	u64_stats_update_end(&drops->syncp);
 	if (peer)
 		atomic_long_inc(&peer->drops[cause]);
+	trace_ipmesh_drop(ipm->dev, endpoint, len, cause);
+	if (skb)
+		ipmesh_compat_free_skb(skb, causes[cause].reason);
 }
 
 /**

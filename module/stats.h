@@ -48,7 +48,8 @@ struct ipmesh_peer_sums {
 
 const char *ipmesh_stats_name(unsigned int cause);
 void ipmesh_stats_drop(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
-		       unsigned int cause);
+		       const struct in6_addr *endpoint, unsigned int len,
+		       unsigned int cause, struct sk_buff *skb);
 void ipmesh_stats_drops(const struct ipmesh_dev *ipm, u64 *sums);
 void ipmesh_stats_peer(const struct ipmesh_peer *peer,
 		       struct ipmesh_peer_sums *sums);
@@ -68,9 +69,9 @@ void ipmesh_stats_free(struct ipmesh_dev *ipm);
  */
 static inline u32 ipmesh_stats_now(void)
 {
-	u32 now = get_jiffies_64() >> IPMESH_STATS_TICK_SHIFT;
+	u64 now = get_jiffies_64();
 
-	return now ?: 1;
+	return (u32)(now >> IPMESH_STATS_TICK_SHIFT) ?: 1;
 }
 
 unsigned int ipmesh_stats_gso(const struct sk_buff *skb, unsigned int *bytes);

@@ -61,7 +61,7 @@ static __be16 gro_proto(struct sk_buff *skb)
 
 /* Merges by the inner headers; the outer ones were compared by then. */
 static struct sk_buff *port_gro_receive(struct sock *sk, struct list_head *head,
-				       struct sk_buff *skb)
+					struct sk_buff *skb)
 {
 	const struct packet_offload *ptype;
 	__be16 proto = gro_proto(skb);

@@ -99,6 +99,48 @@ static inline struct nlattr **ipmesh_compat_dump_attrs(struct netlink_callback *
 #define IPMESH_COMPAT_RESV_START_OP(op)
 #endif
 
+/* Reasons of a drop came one by one from 5.17 on */
+#ifndef IPMESH_HAVE_REASON
+enum skb_drop_reason {
+	SKB_DROP_REASON_NOT_SPECIFIED,
+};
+#endif
+
+#ifdef IPMESH_HAVE_REASON_IP_INHDR
+#define IPMESH_REASON_IP_INHDR		SKB_DROP_REASON_IP_INHDR
+#else
+#define IPMESH_REASON_IP_INHDR		SKB_DROP_REASON_NOT_SPECIFIED
+#endif
+#ifdef IPMESH_HAVE_REASON_IP_OUTNOROUTES
+#define IPMESH_REASON_IP_OUTNOROUTES	SKB_DROP_REASON_IP_OUTNOROUTES
+#else
+#define IPMESH_REASON_IP_OUTNOROUTES	SKB_DROP_REASON_NOT_SPECIFIED
+#endif
+#ifdef IPMESH_HAVE_REASON_PKT_TOO_BIG
+#define IPMESH_REASON_PKT_TOO_BIG	SKB_DROP_REASON_PKT_TOO_BIG
+#else
+#define IPMESH_REASON_PKT_TOO_BIG	SKB_DROP_REASON_NOT_SPECIFIED
+#endif
+#ifdef IPMESH_HAVE_REASON_NOMEM
+#define IPMESH_REASON_NOMEM		SKB_DROP_REASON_NOMEM
+#else
+#define IPMESH_REASON_NOMEM		SKB_DROP_REASON_NOT_SPECIFIED
+#endif
+#ifdef IPMESH_HAVE_REASON_XFRM_POLICY
+#define IPMESH_REASON_XFRM_POLICY	SKB_DROP_REASON_XFRM_POLICY
+#else
+#define IPMESH_REASON_XFRM_POLICY	SKB_DROP_REASON_NOT_SPECIFIED
+#endif
+
+static inline void ipmesh_compat_free_skb(struct sk_buff *skb, enum skb_drop_reason reason)
+{
+#ifdef IPMESH_HAVE_REASON
+	kfree_skb_reason(skb, reason);
+#else
+	kfree_skb(skb);
+#endif
+}
+
 /* Messages with arguments: the extack has room for them since 6.2 */
 #ifndef IPMESH_HAVE_EXTACK_BUF
 char *ipmesh_compat_extack_buf(void);
