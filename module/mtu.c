@@ -70,7 +70,7 @@ static unsigned int underlay_mtu(struct ipmesh_dev *ipm,
 	xa_for_each(&ipm->ids, id, peer) {
 		struct dst_entry *dst;
 
-		dst = ipmesh_underlay_route(ipm, conf, &peer->endpoint, IPPROTO_IPIP, &saddr);
+		dst = ipmesh_underlay_route(ipm, conf, &peer->endpoint, IPPROTO_IPIP, 0, &saddr);
 		if (IS_ERR(dst))
 			continue;
 		mtu = min(mtu, route_mtu(dst));
@@ -146,7 +146,7 @@ bool ipmesh_mtu_narrows(const struct ipmesh_dev *ipm, const struct in6_addr *end
 		return false;
 	rcu_read_lock();
 	conf = rcu_dereference(ipm->conf);
-	dst = ipmesh_underlay_route(ipm, conf, endpoint, IPPROTO_IPIP, &saddr);
+	dst = ipmesh_underlay_route(ipm, conf, endpoint, IPPROTO_IPIP, 0, &saddr);
 	if (IS_ERR(dst)) {
 		rcu_read_unlock();
 		return false;

@@ -20,7 +20,9 @@ struct ipmesh_dev;
  * @saddr: outer source that goes with @dst on an IPv4 underlay, network byte
  *	order; on an IPv6 one the local address is the source
  * @cookie: tells whether @dst is valid still, on an IPv6 underlay
- * @gen: ipmesh_peer_gen() that @dst was looked up under
+ * @gen: the device's and the peer's settings that @dst was looked up under
+ * @multipath: @dst is one of several equal ways, and only tells whether there
+ *	was a change since
  * @rx_packets: received from the peer; like the following three by this CPU
  *	with BH off
  * @rx_bytes: received inner bytes
@@ -41,6 +43,7 @@ struct ipmesh_peer_cpu {
 	u64_stats_t tx_packets;
 	u64_stats_t tx_bytes;
 	u32 last_rx;
+	bool multipath;
 	struct u64_stats_sync syncp;
 } ____cacheline_aligned;
 

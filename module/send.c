@@ -201,15 +201,32 @@ static void find_encap(struct send *send)
 		send->dport = send->conf->dport;
 }
 
-static struct dst_entry *look_up(struct send *send)
+static u8 outer_proto(const struct send *send)
+{
+	return send->udp ? IPPROTO_UDP : send->proto;
+}
+
+static struct dst_entry *look_up(struct send *send, u32 hash)
 {
 	struct dst_entry *dst;
 
 	dst = ipmesh_underlay_route(send->ipm, send->conf, &send->endpoint,
-				    send->udp ? IPPROTO_UDP : send->proto, &send->saddr);
+				    outer_proto(send), hash, &send->saddr);
 	if (!IS_ERR(dst) && ipmesh_mtu_differs(send->ipm, send->conf, dst))
 		ipmesh_mtu_hint(send->ipm, HZ / 10);
 	return dst;
+}
+
+/* For this packet alone: its flow chooses among equal ways. */
+static int look_up_flow(struct send *send, struct sk_buff *skb)
+{
+	struct dst_entry *dst = look_up(send, skb_get_hash(skb));
+
+	if (IS_ERR(dst))
+		return PTR_ERR(dst);
+	send->dst = dst;
+	send->dst_held = true;
+	return 0;
 }
 
 /* The route of an IPsec policy validates itself. */
@@ -231,31 +248,9 @@ static bool cache_valid(const struct send *send, const struct ipmesh_peer_cpu *p
 	return pc->dst && pc->gen == route_gen(send) && dst_check(pc->dst, cookie);
 }
 
-/* Step 4: this CPU's cached route, looked up again after any change of the
- * underlay's routes or of the device's attributes.
- */
-static int find_route(struct send *send)
+static int fill_cache(const struct send *send, struct ipmesh_peer_cpu *pc,
+		      struct dst_entry *dst)
 {
-	struct ipmesh_peer_cpu *pc;
-	struct dst_entry *dst;
-
-	if (unlikely(!send->peer)) {
-		dst = look_up(send);
-		if (IS_ERR(dst))
-			return PTR_ERR(dst);
-		send->dst = dst;
-		send->dst_held = true;
-		return 0;
-	}
-
-	pc = this_cpu_ptr(send->peer->cpu);
-	if (likely(cache_valid(send, pc))) {
-		send->dst = pc->dst;
-		send->saddr = pc->saddr;
-		return 0;
-	}
-
-	dst = look_up(send);
 	/* freed after a grace period: outer levels on this CPU may use it */
 	dst_release(pc->dst);
 	pc->dst = NULL;
@@ -263,11 +258,36 @@ static int find_route(struct send *send)
 		return PTR_ERR(dst);
 	pc->dst = dst;
 	pc->gen = route_gen(send);
+	pc->multipath = ipmesh_underlay_multipath(send->ipm, send->conf, &send->endpoint,
+						  outer_proto(send), dst);
 	if (send->conf->family == AF_INET)
 		pc->saddr = send->saddr;
 	else
 		pc->cookie = route_cookie(dst);
-	send->dst = dst;
+	return 0;
+}
+
+/* Step 4: this CPU's cached route, looked up again after any change of the
+ * underlay's routes or of the device's attributes.
+ */
+static int find_route(struct send *send, struct sk_buff *skb)
+{
+	struct ipmesh_peer_cpu *pc;
+	int err;
+
+	if (unlikely(!send->peer))
+		return look_up_flow(send, skb);
+
+	pc = this_cpu_ptr(send->peer->cpu);
+	if (unlikely(!cache_valid(send, pc))) {
+		err = fill_cache(send, pc, look_up(send, 0));
+		if (err)
+			return err;
+	}
+	if (unlikely(pc->multipath))
+		return look_up_flow(send, skb);
+	send->dst = pc->dst;
+	send->saddr = pc->saddr;
 	return 0;
 }
 
@@ -376,7 +396,7 @@ static void push_header4(const struct send *send, struct sk_buff *skb, bool df)
 	iph->tos = outer_tos(send);
 	iph->frag_off = df ? htons(IP_DF) : 0;
 	iph->ttl = outer_ttl(send);
-	iph->protocol = send->udp ? IPPROTO_UDP : send->proto;
+	iph->protocol = outer_proto(send);
 	iph->saddr = send->saddr;
 	iph->daddr = ipmesh_addr_get4(&send->endpoint);
 	/* an atomic datagram needs no identification, RFC 6864 4.1 */
@@ -398,7 +418,7 @@ static void push_header6(const struct send *send, struct sk_buff *skb)
 	ip6h = ipv6_hdr(skb);
 	ip6_flow_hdr(ip6h, outer_tos(send), label);
 	ip6h->hop_limit = outer_ttl(send);
-	ip6h->nexthdr = send->udp ? IPPROTO_UDP : send->proto;
+	ip6h->nexthdr = outer_proto(send);
 	ip6h->saddr = send->conf->local;
 	ip6h->daddr = send->endpoint;
 }
@@ -524,7 +544,7 @@ static unsigned int send_skb(struct send *send, struct sk_buff *skb)
 	}
 
 	find_encap(send);
-	err = find_route(send);
+	err = find_route(send, skb);
 	if (unlikely(err)) {
 		tell_unreachable(send, skb);
 		return err == -ELOOP ? IPMESH_A_DROPS_LOOP : IPMESH_A_DROPS_NO_ROUTE;

@@ -46,7 +46,11 @@ struct ipmesh_conf *ipmesh_underlay_find6(struct net *net,
 struct dst_entry *ipmesh_underlay_route(const struct ipmesh_dev *ipm,
 					const struct ipmesh_conf *conf,
 					const struct in6_addr *endpoint,
-					u8 proto, __be32 *saddr);
+					u8 proto, u32 hash, __be32 *saddr);
+bool ipmesh_underlay_multipath(const struct ipmesh_dev *ipm,
+			       const struct ipmesh_conf *conf,
+			       const struct in6_addr *endpoint, u8 proto,
+			       const struct dst_entry *dst);
 
 int ipmesh_underlay_register(void);
 void ipmesh_underlay_unregister(void);
