@@ -33,6 +33,8 @@ static const struct nl_name peer_names[] = {
 	{ IPMESH_A_PEER_NAME, "name", NULL, NULL },
 	{ IPMESH_A_PEER_FLAGS, "flags", NULL, NULL },
 	{ IPMESH_A_PEER_CIDR, "cidr", NULL, show_cidr },
+	{ IPMESH_A_PEER_ENCAP, "encap", NULL, NULL },
+	{ IPMESH_A_PEER_DPORT, "dport", NULL, NULL },
 	{ 0, NULL, NULL, NULL }
 };
 
@@ -76,7 +78,12 @@ static int on_peer(const struct nlmsghdr *nlh, void *data)
 		p = &l->v[l->n++];
 		memset(p, 0, sizeof(*p));
 		p->endpoint = endpoint;
+		p->encap = IPMESH_ENCAP_DEVICE;
 	}
+	if (tb[IPMESH_A_PEER_ENCAP])
+		p->encap = (uint8_t)nl_u(tb[IPMESH_A_PEER_ENCAP]);
+	if (tb[IPMESH_A_PEER_DPORT])
+		p->dport = (uint16_t)nl_u(tb[IPMESH_A_PEER_DPORT]);
 	if (tb[IPMESH_A_PEER_NAME])
 		nl_str(p->name, sizeof(p->name), tb[IPMESH_A_PEER_NAME]);
 	if (tb[IPMESH_A_PEER_STATS])
@@ -262,6 +269,10 @@ static void put_change(struct nl_batch *b, uint8_t cmd, uint16_t flags,
 		mnl_attr_put_strz(nlh, IPMESH_A_PEER_NAME, c->name);
 	if (c->flags)
 		mnl_attr_put_u32(nlh, IPMESH_A_PEER_FLAGS, c->flags);
+	if (c->has_encap)
+		mnl_attr_put_u32(nlh, IPMESH_A_PEER_ENCAP, c->encap);
+	if (c->has_dport)
+		mnl_attr_put_u16(nlh, IPMESH_A_PEER_DPORT, c->dport);
 	/* Room for the new ones first. */
 	for (size_t i = 0; i < c->n_remove; i++)
 		put_cidr(nlh, &c->remove[i], true);

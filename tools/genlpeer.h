@@ -20,6 +20,8 @@ struct peer {
 	char name[IPMESH_NAME_MAX + 1];	/* "" for none */
 	struct prefix *cidrs;
 	size_t n_cidrs, cap_cidrs;
+	uint8_t encap;			/* IPMESH_ENCAP_*, _DEVICE: the device's */
+	uint16_t dport;			/* 0: the device's */
 	struct peer_stats stats;
 };
 
@@ -58,6 +60,9 @@ struct peer_change {
 	const struct prefix *remove;	/* only for set */
 	size_t n_remove;
 	uint32_t flags;			/* IPMESH_PEER_FLAGS_* */
+	bool has_encap, has_dport;
+	uint8_t encap;
+	uint16_t dport;
 };
 
 void genlpeer_new(struct nl_batch *b, const struct peer_change *c);	/* -EEXIST */

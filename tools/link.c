@@ -34,6 +34,7 @@ static const char usage_tail[] =
 	"\n"
 	"Examples:\n"
 	"  ipmesh link add ipmesh0 local 172.16.40.199 address 10.244.0.1/32\n"
+	"  ipmesh link add ipmesh0 local fd00::199 encap udp dport 5555\n"
 	"  ipmesh link set ipmesh0 peers open mtu 1400\n"
 	"  ipmesh link del ipmesh0\n";
 
@@ -73,6 +74,11 @@ static bool read_mtu(struct args *a, struct ask *ask)
 		linkattr_read(linkattr_by_word("mtu"), "auto", &ask->change.attrs);
 		return true;
 	}
+	/* The driver is not told of an MTU that is the present one already;
+	 * this says that the number is meant to stay.
+	 */
+	ask->change.attrs.mtu_auto = 0;
+	ask->change.attrs.has |= LINKATTR_BIT(IFLA_IPMESH_MTU_AUTO);
 	return args_number(a, "mtu", MTU_MIN, MTU_MAX, &ask->change.mtu);
 }
 

@@ -18,6 +18,20 @@ static const char *const peers_modes[] = {
 
 static const char *const off_on[] = { "off", "on", NULL };
 
+const char *const peer_encaps[] = {
+	[IPMESH_ENCAP_NONE] = "none",
+	[IPMESH_ENCAP_UDP] = "udp",
+	[IPMESH_ENCAP_DEVICE] = "device",
+	NULL
+};
+
+/* Of a device, which has nobody to leave it to. */
+static const char *const encaps[] = {
+	[IPMESH_ENCAP_NONE] = "none",
+	[IPMESH_ENCAP_UDP] = "udp",
+	NULL
+};
+
 #define AT(member) .off = offsetof(struct linkattrs, member), \
 		   .size = sizeof(((struct linkattrs *)0)->member)
 
@@ -37,24 +51,26 @@ const struct linkattr linkattr_table[] = {
 		.word = "peers", .json = "peers_mode",
 		.type = IFLA_IPMESH_PEERS,
 		.kind = LINKATTR_ENUM, AT(peers), .words = peers_modes,
+		.def = IPMESH_PEERS_MODE_STRICT,
 		.usage = "strict|open",
 		.help = "open lets in and out also what is no peer's",
 	}, {
 		.word = "ttl", .json = "ttl",
 		.type = IFLA_IPMESH_TTL,
 		.kind = LINKATTR_NUM, AT(ttl), .min = 1, .max = 255,
-		.other = "inherit", .other_value = IPMESH_TTL_INHERIT,
+		.other = "inherit", .other_value = IPMESH_TTL_INHERIT, .def = 64,
 		.usage = "1-255|inherit", .help = "outer TTL",
 	}, {
 		.word = "dscp", .json = "dscp",
 		.type = IFLA_IPMESH_DSCP,
 		.kind = LINKATTR_NUM, AT(dscp), .min = 0, .max = 63,
 		.other = "inherit", .other_value = IPMESH_DSCP_INHERIT,
+		.def = IPMESH_DSCP_INHERIT,
 		.usage = "0-63|inherit", .help = "outer DSCP",
 	}, {
 		.word = "pmtudisc", .json = "pmtudisc",
 		.type = IFLA_IPMESH_PMTUDISC,
-		.kind = LINKATTR_ENUM, AT(pmtudisc), .words = off_on,
+		.kind = LINKATTR_ENUM, AT(pmtudisc), .words = off_on, .def = 1,
 		.usage = "on|off",
 		.help = "on: never fragment outer packets; off: as the inner one wants",
 	}, {
@@ -62,6 +78,30 @@ const struct linkattr linkattr_table[] = {
 		.type = IFLA_IPMESH_FWMARK,
 		.kind = LINKATTR_NUM, AT(fwmark), .min = 0, .max = UINT32_MAX,
 		.usage = "NUMBER|0xNUMBER", .help = "mark of outer packets",
+	}, {
+		.word = "encap", .json = "encap",
+		.type = IFLA_IPMESH_ENCAP,
+		.kind = LINKATTR_ENUM, AT(encap), .words = encaps,
+		.def = IPMESH_ENCAP_NONE, .usage = "none|udp",
+		.help = "udp: inside UDP, not in IP alone",
+	}, {
+		.word = "dport", .json = "dport",
+		.type = IFLA_IPMESH_DPORT,
+		.kind = LINKATTR_NUM, AT(dport), .min = 1, .max = UINT16_MAX,
+		.def = IPMESH_DPORT_DEFAULT,
+		.usage = "1-65535", .help = "UDP port to send to and to receive on",
+	}, {
+		.word = "sport", .json = "sport",
+		.type = IFLA_IPMESH_SPORT,
+		.kind = LINKATTR_NUM, AT(sport), .min = 0, .max = UINT16_MAX,
+		.other = "flow", .other_value = 0,
+		.usage = "1-65535|flow",
+		.help = "UDP source port; flow: the inner flow chooses it",
+	}, {
+		.word = "csum", .json = "csum",
+		.type = IFLA_IPMESH_CSUM,
+		.kind = LINKATTR_ENUM, AT(csum), .words = off_on,
+		.usage = "on|off", .help = "UDP checksum; on for an IPv6 underlay",
 	}, {
 		.word = "mtu", .json = "mtu_auto",
 		.type = IFLA_IPMESH_MTU_AUTO,
@@ -71,6 +111,7 @@ const struct linkattr linkattr_table[] = {
 		.word = "max_peers", .json = "max_peers",
 		.type = IFLA_IPMESH_MAX_PEERS,
 		.kind = LINKATTR_NUM, AT(max_peers), .min = 1, .max = UINT32_MAX,
+		.def = IPMESH_MAX_PEERS_DEFAULT,
 		.usage = "NUMBER", .help = "most peers that the device takes",
 	}, {
 		.word = "peer_count", .json = "peer_count",
@@ -81,6 +122,16 @@ const struct linkattr linkattr_table[] = {
 };
 
 const size_t linkattr_count = sizeof(linkattr_table) / sizeof(linkattr_table[0]);
+
+bool peer_encap_read(const char *word, uint8_t *encap)
+{
+	for (uint8_t i = 0; peer_encaps[i]; i++)
+		if (!strcmp(peer_encaps[i], word)) {
+			*encap = i;
+			return true;
+		}
+	return false;
+}
 
 const struct linkattr *linkattr_by_word(const char *word)
 {
@@ -95,9 +146,12 @@ static void set_number(const struct linkattr *a, struct linkattrs *v,
 		       uint32_t n)
 {
 	uint8_t *p = (uint8_t *)v + a->off;
+	uint16_t half = (uint16_t)n;
 
 	if (a->size == 1)
 		*p = (uint8_t)n;
+	else if (a->size == 2)
+		memcpy(p, &half, sizeof(half));
 	else
 		memcpy(p, &n, sizeof(n));
 }
@@ -105,12 +159,36 @@ static void set_number(const struct linkattr *a, struct linkattrs *v,
 uint32_t linkattr_number(const struct linkattr *a, const struct linkattrs *v)
 {
 	const uint8_t *p = (const uint8_t *)v + a->off;
+	uint16_t half;
 	uint32_t n;
 
 	if (a->size == 1)
 		return *p;
+	if (a->size == 2) {
+		memcpy(&half, p, sizeof(half));
+		return half;
+	}
 	memcpy(&n, p, sizeof(n));
 	return n;
+}
+
+void linkattr_defaults(struct linkattrs *v)
+{
+	for (size_t i = 0; i < linkattr_count; i++) {
+		const struct linkattr *a = &linkattr_table[i];
+
+		if (v->has & LINKATTR_BIT(a->type) ||
+		    a->kind == LINKATTR_AUTO || a->kind == LINKATTR_COUNT)
+			continue;
+		v->has |= LINKATTR_BIT(a->type);
+		if (a->kind == LINKATTR_ADDR)
+			memset((char *)v + a->off, 0, a->size);
+		else if (a->type == IFLA_IPMESH_CSUM)
+			/* RFC 6935: zero over IPv6 is for those who ask for it. */
+			set_number(a, v, linkattr_family(v) == AF_INET6);
+		else
+			set_number(a, v, a->def);
+	}
 }
 
 /* Decimal, or hexadecimal after 0x as marks are written; no sign, no rest. */
@@ -258,6 +336,7 @@ void linkattr_parse(struct linkattrs *v, const struct nlattr *data)
 						p, len);
 			else if (len == t->size)
 				set_number(t, v, len == 1 ? *(const uint8_t *)p :
+						 len == 2 ? *(const uint16_t *)p :
 						 *(const uint32_t *)p);
 			else
 				continue;
@@ -280,6 +359,8 @@ void linkattr_put(struct nlmsghdr *nlh, const struct linkattrs *v)
 			mnl_attr_put(nlh, t->type, addr_bytes(addr), addr->b);
 		else if (t->size == 1)
 			mnl_attr_put_u8(nlh, t->type, (uint8_t)linkattr_number(t, v));
+		else if (t->size == 2)
+			mnl_attr_put_u16(nlh, t->type, (uint16_t)linkattr_number(t, v));
 		else
 			mnl_attr_put_u32(nlh, t->type, linkattr_number(t, v));
 	}

@@ -26,6 +26,10 @@ struct linkattrs {
 	uint8_t mtu_auto;
 	uint32_t max_peers;
 	uint32_t peer_count;		/* read only */
+	uint8_t encap;
+	uint16_t dport;
+	uint16_t sport;			/* 0: by flow */
+	uint8_t csum;
 };
 
 #define LINKATTR_BIT(type)	(1U << (type))
@@ -44,11 +48,12 @@ struct linkattr {
 	const char *json;		/* key of output */
 	uint16_t type;			/* IFLA_IPMESH_* */
 	enum linkattr_kind kind;
-	uint8_t size;			/* of the number: 1 or 4 */
+	uint8_t size;			/* of the number: 1, 2 or 4 */
 	size_t off;			/* in struct linkattrs */
 	uint32_t min, max;
 	const char *other;		/* word that stands for @other_value */
 	uint32_t other_value;
+	uint32_t def;			/* default; of csum: on an IPv4 underlay */
 	const char *const *words;
 	const char *usage;		/* "A|any" */
 	const char *help;
@@ -56,6 +61,10 @@ struct linkattr {
 
 extern const struct linkattr linkattr_table[];
 extern const size_t linkattr_count;
+
+/* Of a peer: those of a device, and "device" for what the device says. */
+extern const char *const peer_encaps[];
+bool peer_encap_read(const char *word, uint8_t *encap);
 
 const struct linkattr *linkattr_by_word(const char *word);
 
@@ -67,6 +76,17 @@ const char *linkattr_read(const struct linkattr *a, const char *value,
 const char *linkattr_text(const struct linkattr *a, const struct linkattrs *v);
 
 uint32_t linkattr_number(const struct linkattr *a, const struct linkattrs *v);
+
+/* What a new device would have where @v has nothing: all are there then, but
+ * for the MTU's. That of csum goes by the family of v->local.
+ */
+void linkattr_defaults(struct linkattrs *v);
+
+/* The underlay's family, which the local address decides; any is IPv4. */
+static inline uint8_t linkattr_family(const struct linkattrs *v)
+{
+	return v->local.family == AF_INET6 ? AF_INET6 : AF_INET;
+}
 
 struct nlattr;
 struct nlmsghdr;

@@ -13,9 +13,11 @@
 #include "view.h"
 
 static const char usage[] =
-	"Usage: ipmesh peer add ENDPOINT [dev DEV] [name NAME] [cidr PREFIX]… [move] [noroute]\n"
+	"Usage: ipmesh peer add ENDPOINT [dev DEV] [name NAME] [cidr PREFIX]… [move]\n"
+	"                       [encap none|udp|device] [dport N] [noroute]\n"
 	"       ipmesh peer set ENDPOINT [dev DEV] [name NAME] [cidr PREFIX]… [nocidr PREFIX]…\n"
-	"                       [cidrs PREFIX,…|none] [move] [noroute]\n"
+	"                       [cidrs PREFIX,…|none] [move] [encap none|udp|device]\n"
+	"                       [dport N] [route|noroute]\n"
 	"       ipmesh peer del ENDPOINT [dev DEV]\n"
 	"       ipmesh peer show [ENDPOINT] [dev DEV] [-s]\n"
 	"       ipmesh peer flush [dev DEV]\n"
@@ -28,15 +30,21 @@ static const char usage[] =
 	"  nocidr PREFIX  a pod CIDR that goes\n"
 	"  cidrs LIST     these pod CIDRs and no others\n"
 	"  move           take pod CIDRs over from other peers that hold them\n"
+	"  encap E        what carries packets to this peer; device: as the device says\n"
+	"  dport N        UDP port of this peer; 0: the device's\n"
 	"  noroute        leave nexthops and routes alone, for a routing daemon\n"
+	"  route          write routes for all of the peer's CIDRs, also those it has\n"
 	"\n"
-	"Without noroute a peer gets a nexthop object, and each pod CIDR that is named a\n"
-	"route by it (proto ipmesh); they go with the CIDR, and with the peer. Routes of\n"
-	"another protocol are never touched. A request happens whole or not at all.\n"
+	"Without noroute each pod CIDR that is named gets a route (proto ipmesh): by a\n"
+	"nexthop object of the peer, or with an IPv6 endpoint by the device. They go with\n"
+	"the CIDR, and with the peer. A peer that has CIDRs without such routes, as noroute\n"
+	"makes it, gets none from set unless route is said. Routes of another protocol are\n"
+	"never touched. A request happens whole or not at all.\n"
 	"\n"
 	"Examples:\n"
 	"  ipmesh peer add 172.16.40.198 name k8s-node1 cidr 10.244.1.0/24\n"
 	"  ipmesh peer set 172.16.40.198 nocidr 10.244.1.0/24 cidr 10.244.2.0/24\n"
+	"  ipmesh peer set 172.16.40.198 encap udp dport 5555\n"
 	"  ipmesh peer del 172.16.40.198\n";
 
 enum verb { ADD, SET, DEL, SHOW, FLUSH };
@@ -45,7 +53,10 @@ struct ask {
 	struct addr endpoint;
 	const char *dev, *name;
 	struct prefix_list add, remove;
-	bool has_endpoint, has_dev, has_name, has_cidrs, move, noroute;
+	uint8_t encap;
+	uint32_t dport;
+	bool has_endpoint, has_dev, has_name, has_cidrs, has_encap, has_dport;
+	bool move, route, noroute;
 };
 
 static void ask_free(struct ask *ask)
@@ -98,6 +109,21 @@ static bool read_cidrs(struct args *a, struct ask *ask)
 		ok = args_prefix(a, "cidrs", part, &ask->add);
 	free(list);
 	return ok;
+}
+
+static bool read_encap(struct args *a, struct ask *ask)
+{
+	const char *v;
+	char why[160];
+
+	if (!args_once(a, &ask->has_encap, "encap"))
+		return false;
+	v = args_value(a, "encap");
+	if (!v || peer_encap_read(v, &ask->encap))
+		return v;
+	snprintf(why, sizeof(why), "\"%s\" is wrong; say none, udp or device",
+		 err_safe(v));
+	return args_wrong(a, "encap", why);
 }
 
 static bool read_endpoint(struct args *a, const char *w, struct ask *ask)
@@ -157,6 +183,13 @@ static void read_words(struct args *a, enum verb verb, struct ask *ask)
 			read_cidrs(a, ask);
 		} else if (change && !strcmp(w, "move")) {
 			args_once(a, &ask->move, w);
+		} else if (change && !strcmp(w, "encap")) {
+			read_encap(a, ask);
+		} else if (change && !strcmp(w, "dport")) {
+			if (args_once(a, &ask->has_dport, w))
+				args_number(a, w, 0, UINT16_MAX, &ask->dport);
+		} else if (change && !strcmp(w, "route")) {
+			args_once(a, &ask->route, w);
 		} else if (change && !strcmp(w, "noroute")) {
 			args_once(a, &ask->noroute, w);
 		} else if (verb != FLUSH) {
@@ -177,7 +210,11 @@ static void check_words(struct args *a, enum verb verb, const struct ask *ask)
 	else if (verb == SET && ask->has_cidrs && ask->remove.n)
 		a->status = err_usage("%s: cidrs replaces all; leave out nocidr",
 				      a->cmd);
+	else if (ask->route && ask->noroute)
+		a->status = err_usage("%s: route and noroute; say one of them",
+				      a->cmd);
 	else if (verb == SET && !ask->has_name && !ask->has_cidrs &&
+		 !ask->has_encap && !ask->has_dport && !ask->route &&
 		 !ask->add.n && !ask->remove.n)
 		a->status = err_missing(a->cmd, "what to change");
 	for (size_t i = 0; i < ask->remove.n && !a->status; i++)
@@ -237,12 +274,59 @@ static void tidy_losers(struct plan *p)
 		}
 }
 
+/* A peer whose CIDRs another routes, a daemon or one route for a whole pool, is
+ * none of ours to route until somebody says so.
+ */
+static bool routed_by_us(const struct plan *p, const struct ask *ask,
+			 const struct peer *old)
+{
+	return ask->route || !old->n_cidrs ||
+	       plan_has_route(p, &ask->endpoint, old->cidrs, old->n_cidrs);
+}
+
+static void put_prefix(struct prefix_list *l, const struct prefix *c)
+{
+	l->v = xgrow(l->v, l->n, &l->cap, sizeof(*c));
+	l->v[l->n++] = *c;
+}
+
+static int change_routes(struct plan *p, const struct ask *ask,
+			 const struct peer *old)
+{
+	struct prefix_list come = { 0 }, gone = { 0 };
+	bool ours = routed_by_us(p, ask, old);
+	int rc;
+
+	for (size_t i = 0; i < ask->add.n; i++)
+		/* One that is routed already follows to its new peer. */
+		if (ours || plan_has_route(p, NULL, &ask->add.v[i], 1))
+			put_prefix(&come, &ask->add.v[i]);
+	for (size_t i = 0; i < old->n_cidrs; i++) {
+		const struct prefix *c = &old->cidrs[i];
+
+		if (ask->has_cidrs ? !prefix_list_has(&ask->add, c) :
+		    prefix_list_has(&ask->remove, c))
+			put_prefix(&gone, c);
+		else if (ask->route && !prefix_list_has(&come, c))
+			put_prefix(&come, c);
+	}
+	rc = plan_route(p, &ask->endpoint, come.v, come.n);
+	if (!rc && gone.n) {
+		plan_unroute(p, &ask->endpoint, gone.v, gone.n, false);
+		plan_tidy(p, &ask->endpoint);
+	}
+	if (!rc)
+		tidy_losers(p);
+	free(come.v);
+	free(gone.v);
+	return rc;
+}
+
 /* add and set: first the peer, for the device must know where to send, then
  * the routes; what goes away, last.
  */
 static int change(struct plan *p, const struct ask *ask, bool is_new)
 {
-	struct prefix_list gone = { 0 };
 	struct peers peers = { 0 };
 	struct peer old = { 0 };
 	struct step *s;
@@ -270,29 +354,14 @@ static int change(struct plan *p, const struct ask *ask, bool is_new)
 		.flags = (ask->move ? IPMESH_PEER_FLAGS_MOVE : 0) |
 			 (ask->has_cidrs && !is_new ?
 			  IPMESH_PEER_FLAGS_REPLACE_CIDRS : 0),
+		.has_encap = ask->has_encap, .encap = ask->encap,
+		.has_dport = ask->has_dport, .dport = (uint16_t)ask->dport,
 	};
-	if (!ask->noroute) {
-		for (size_t i = 0; i < old.n_cidrs; i++) {
-			const struct prefix *c = &old.cidrs[i];
-
-			if (ask->has_cidrs ? prefix_list_has(&ask->add, c) :
-			    !prefix_list_has(&ask->remove, c))
-				continue;
-			gone.v = xgrow(gone.v, gone.n, &gone.cap, sizeof(*c));
-			gone.v[gone.n++] = *c;
-		}
-		rc = plan_route(p, &ask->endpoint, ask->add.v, ask->add.n);
-		if (!rc && gone.n) {
-			plan_unroute(p, &ask->endpoint, gone.v, gone.n);
-			plan_tidy(p, &ask->endpoint);
-		}
-		if (!rc)
-			tidy_losers(p);
-	}
+	if (!ask->noroute)
+		rc = change_routes(p, ask, &old);
 	if (!rc)
 		rc = steps_run(p->nl, &p->steps, p->link.name);
 out:
-	free(gone.v);
 	peer_clear(&old);
 	peers_free(&peers);
 	return rc;
@@ -309,7 +378,7 @@ static int del(struct plan *p, const struct ask *ask)
 		return no_peer(p, &ask->endpoint, e);
 	rc = plan_read(p);
 	if (!rc) {
-		plan_unroute(p, &ask->endpoint, NULL, 0);
+		plan_unroute(p, &ask->endpoint, old.cidrs, old.n_cidrs, true);
 		plan_tidy(p, &ask->endpoint);
 		s = steps_add(&p->steps, STEP_PEER_DEL);
 		s->peer.ifindex = p->link.ifindex;
@@ -321,11 +390,22 @@ static int del(struct plan *p, const struct ask *ask)
 	return rc;
 }
 
+static int by_prefix(const void *a, const void *b)
+{
+	return prefix_cmp(a, b);
+}
+
+static bool has(const struct prefix_list *sorted, const struct prefix *p)
+{
+	return sorted->n && bsearch(p, sorted->v, sorted->n, sizeof(*p), by_prefix);
+}
+
 /* Many at once. Routes go before their nexthop: with it they would go too, but
  * each time by a walk over all routes.
  */
 static int flush(struct plan *p)
 {
+	struct prefix_list cidrs = { 0 };
 	struct peers peers = { 0 };
 	struct nl_batch b;
 	size_t failed = 0;
@@ -338,9 +418,15 @@ static int flush(struct plan *p)
 	if (e)
 		return err_refused("peers of %s: %s", p->link.name,
 				   nl_error(p->nl, e));
+	for (size_t i = 0; i < peers.n; i++)
+		for (size_t k = 0; k < peers.v[i].n_cidrs; k++)
+			put_prefix(&cidrs, &peers.v[i].cidrs[k]);
+	if (cidrs.n)
+		qsort(cidrs.v, cidrs.n, sizeof(*cidrs.v), by_prefix);
 	nl_batch_init(&b, p->nl);
 	for (size_t i = 0; i < p->routes.n; i++)
-		if (plan_is_ours(p, &p->routes.v[i]) && p->routes.v[i].gw.family)
+		if (plan_is_ours(p, &p->routes.v[i]) &&
+		    (p->routes.v[i].gw.family || has(&cidrs, &p->routes.v[i].dst)))
 			rtroute_del(&b, &p->routes.v[i]);
 	for (size_t i = 0; i < p->nexthops.n; i++)
 		if (p->nexthops.v[i].oif == p->link.ifindex &&
@@ -359,6 +445,7 @@ static int flush(struct plan *p)
 	}
 	nl_batch_free(&b);
 	peers_free(&peers);
+	free(cidrs.v);
 	return rc;
 }
 

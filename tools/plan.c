@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The routes and nexthop objects that go with a peer. */
+/*
+ * The routes and nexthop objects that go with a peer.
+ *
+ * On an IPv4 underlay a route has the peer's nexthop object, which names the
+ * endpoint. On an IPv6 one it has the device alone, which finds the peer by its
+ * CIDRs: the kernel refuses a gateway that another device has on link, as the
+ * underlay has the endpoints.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -71,6 +78,11 @@ static uint32_t nexthop_for(struct plan *p, const struct addr *endpoint,
 	return s->nexthop.id;
 }
 
+static bool by_device(const struct plan *p)
+{
+	return linkattr_family(&p->link.attrs) == AF_INET6;
+}
+
 static int route_one(struct plan *p, const struct addr *endpoint,
 		     const struct prefix *cidr)
 {
@@ -90,11 +102,17 @@ static int route_one(struct plan *p, const struct addr *endpoint,
 					   prefix_str(cidr), rtroute_str(r));
 		have = r;
 	}
-	want.nhid = nexthop_for(p, endpoint, cidr->addr.family);
-	if (!want.nhid)
-		return EXIT_REFUSED;
-	if (have && have->nhid == want.nhid)
-		return EXIT_DONE;
+	if (by_device(p)) {
+		want.oif = p->link.ifindex;
+		if (have && !have->nhid && !have->gw.family)
+			return EXIT_DONE;
+	} else {
+		want.nhid = nexthop_for(p, endpoint, cidr->addr.family);
+		if (!want.nhid)
+			return EXIT_REFUSED;
+		if (have && have->nhid == want.nhid)
+			return EXIT_DONE;
+	}
 	s = steps_add(&p->steps, have ? STEP_ROUTE_REPLACE : STEP_ROUTE_ADD);
 	if (have) {
 		want.metric = have->metric;
@@ -128,25 +146,38 @@ static bool among(const struct prefix *cidrs, size_t n, const struct prefix *c)
 	return false;
 }
 
-static bool leads_to(const struct plan *p, const struct rtroute *r,
-		     const struct addr *endpoint)
+static bool leads_to(const struct rtroute *r, const struct addr *endpoint)
 {
 	struct addr gw = addr_unmapped(&r->gw);
 
-	return plan_is_ours(p, r) && addr_eq(&gw, endpoint);
+	return addr_eq(&gw, endpoint);
 }
 
 void plan_unroute(struct plan *p, const struct addr *endpoint,
-		  const struct prefix *cidrs, size_t n)
+		  const struct prefix *cidrs, size_t n, bool all)
 {
 	for (size_t i = 0; i < p->routes.n; i++) {
 		const struct rtroute *r = &p->routes.v[i];
 
-		if (!leads_to(p, r, endpoint) ||
-		    (cidrs && !among(cidrs, n, &r->dst)))
+		if (!plan_is_ours(p, r) ||
+		    (r->gw.family && !leads_to(r, endpoint)) ||
+		    (!(all && r->gw.family) && !among(cidrs, n, &r->dst)))
 			continue;
 		steps_add(&p->steps, STEP_ROUTE_DEL)->route = *r;
 	}
+}
+
+bool plan_has_route(const struct plan *p, const struct addr *endpoint,
+		    const struct prefix *cidrs, size_t n)
+{
+	for (size_t i = 0; i < p->routes.n; i++) {
+		const struct rtroute *r = &p->routes.v[i];
+
+		if (plan_is_ours(p, r) && among(cidrs, n, &r->dst) &&
+		    (!endpoint || !r->gw.family || leads_to(r, endpoint)))
+			return true;
+	}
+	return false;
 }
 
 /* Does a route use the nexthop when all steps are done? */

@@ -29,9 +29,15 @@ void plan_free(struct plan *p);
 int plan_route(struct plan *p, const struct addr *endpoint,
 	       const struct prefix *cidrs, size_t n);
 
-/* Take away the routes to the endpoint: for these CIDRs, or with NULL all. */
+/* Take away the routes to the endpoint for these CIDRs, and with @all those by
+ * its nexthop whatever their destination.
+ */
 void plan_unroute(struct plan *p, const struct addr *endpoint,
-		  const struct prefix *cidrs, size_t n);
+		  const struct prefix *cidrs, size_t n, bool all);
+
+/* Has one of these CIDRs a route of ours, to the endpoint or (NULL) any? */
+bool plan_has_route(const struct plan *p, const struct addr *endpoint,
+		    const struct prefix *cidrs, size_t n);
 
 /* Take away nexthops of the endpoint that no route uses when all is done. */
 void plan_tidy(struct plan *p, const struct addr *endpoint);

@@ -22,6 +22,10 @@ static const struct nl_name data_names[] = {
 	{ IFLA_IPMESH_MTU_AUTO, "mtu", NULL, NULL },
 	{ IFLA_IPMESH_MAX_PEERS, "max_peers", NULL, NULL },
 	{ IFLA_IPMESH_PEER_COUNT, "peer_count", NULL, NULL },
+	{ IFLA_IPMESH_ENCAP, "encap", NULL, NULL },
+	{ IFLA_IPMESH_DPORT, "dport", NULL, NULL },
+	{ IFLA_IPMESH_SPORT, "sport", NULL, NULL },
+	{ IFLA_IPMESH_CSUM, "csum", NULL, NULL },
 	{ 0, NULL, NULL, NULL }
 };
 

@@ -63,6 +63,8 @@ static void put_undo(struct nl_batch *b, const struct step *s)
 		.ifindex = s->peer.ifindex, .endpoint = s->peer.endpoint,
 		.name = s->old.name, .add = s->old.cidrs,
 		.n_add = s->old.n_cidrs,
+		.has_encap = true, .encap = s->old.encap,
+		.has_dport = true, .dport = s->old.dport,
 	};
 
 	switch (s->kind) {

@@ -191,6 +191,8 @@ void view_link(const struct rtlink *l, const struct rtaddrs *addrs,
 			out_text(", dev %s",
 				 linkattr_text(linkattr_by_word("dev"), &l->attrs));
 		out_text(", peers %s", linkattr_text(peers, &l->attrs));
+		if (l->attrs.encap == IPMESH_ENCAP_UDP)
+			out_text(", encap udp dport %u", l->attrs.dport);
 	}
 	view_addrs(l, addrs);
 	out_text("%s", details ? "\n   " : "\n");
@@ -256,8 +258,28 @@ static void view_cidrs(const struct peer *p, const struct rtlink *l,
 	out_cell();
 }
 
+/* As on the command line; nothing where it is as the device has it. */
+static void view_encap(const struct peer *p)
+{
+	if (p->encap < IPMESH_ENCAP_DEVICE)
+		out_str(NULL, "%s", peer_encaps[p->encap]);
+	if (p->dport)
+		out_text("%sdport %u", p->encap < IPMESH_ENCAP_DEVICE ? " " : "",
+			 p->dport);
+	if (p->encap == IPMESH_ENCAP_DEVICE && !p->dport)
+		out_text("-");
+}
+
+static bool any_encap(const struct peers *peers)
+{
+	for (size_t i = 0; i < peers->n; i++)
+		if (peers->v[i].encap != IPMESH_ENCAP_DEVICE || peers->v[i].dport)
+			return true;
+	return false;
+}
+
 static void view_peer(const struct peer *p, const struct rtlink *l,
-		      const struct view_routes *r, bool device)
+		      const struct view_routes *r, bool device, bool encap)
 {
 	out_obj(NULL);
 	if (device)
@@ -270,6 +292,16 @@ static void view_peer(const struct peer *p, const struct rtlink *l,
 		out_null("name", "-");
 	out_cell();
 	view_cidrs(p, l, r);
+	if (encap) {
+		view_encap(p);
+		out_cell();
+	}
+	out_str("encap", NULL, p->encap <= IPMESH_ENCAP_DEVICE ?
+		peer_encaps[p->encap] : "?");
+	if (p->dport)
+		out_u64("dport", NULL, p->dport);
+	else
+		out_null("dport", NULL);
 	out_str(NULL, "%s", out_bytes(p->stats.rx_bytes));
 	out_u64("rx_bytes", NULL, p->stats.rx_bytes);
 	out_cell();
@@ -304,21 +336,24 @@ static void view_peer(const struct peer *p, const struct rtlink *l,
 void view_peers(const struct peers *peers, const struct rtlink *l,
 		const struct view_routes *r, bool device)
 {
-	static const char *const plain[] = {
-		"ENDPOINT", "NAME", "CIDRS", "ROUTES", ">RX", ">PACKETS",
-		">TX", ">PACKETS", ">HEARD", NULL
-	};
-	static const char *const with_drops[] = {
-		"ENDPOINT", "NAME", "CIDRS", "ROUTES", ">RX", ">PACKETS",
+	static const char *const heads[] = {
+		"ENDPOINT", "NAME", "CIDRS", "ROUTES", "ENCAP", ">RX", ">PACKETS",
 		">TX", ">PACKETS", ">HEARD", ">ICMP", "DROPS", NULL
 	};
+	enum { ENCAP = 4, ICMP = 10 };
+	const char *shown[sizeof(heads) / sizeof(heads[0])] = { NULL };
+	bool encap = any_encap(peers);
+	size_t n = 0;
 
 	if (!peers->n) {
 		out_text("no peers\n");
 		return;
 	}
-	out_table(options.stats ? with_drops : plain);
+	for (size_t i = 0; heads[i]; i++)
+		if ((i != ENCAP || encap) && (i < ICMP || options.stats))
+			shown[n++] = heads[i];
+	out_table(shown);
 	for (size_t i = 0; i < peers->n; i++)
-		view_peer(&peers->v[i], l, r, device);
+		view_peer(&peers->v[i], l, r, device, encap);
 	out_table_end();
 }

@@ -188,34 +188,6 @@ static int from_nodes(struct want *w, const struct cluster *c,
 	return 0;
 }
 
-/* A document describes the whole device: what it leaves out has its default. */
-static void default_attrs(struct linkattrs *a)
-{
-	static const struct linkattrs def = {
-		.peers = IPMESH_PEERS_MODE_STRICT,
-		.ttl = 64,
-		.dscp = IPMESH_DSCP_INHERIT,
-		.pmtudisc = 1,
-		.max_peers = IPMESH_MAX_PEERS_DEFAULT,
-	};
-	uint32_t has = a->has;
-
-#define DEFAULT(type, member) do {					\
-		if (!(has & LINKATTR_BIT(type)))			\
-			a->member = def.member;				\
-		a->has |= LINKATTR_BIT(type);				\
-	} while (0)
-	DEFAULT(IFLA_IPMESH_LOCAL, local);
-	DEFAULT(IFLA_IPMESH_LINK, link);
-	DEFAULT(IFLA_IPMESH_PEERS, peers);
-	DEFAULT(IFLA_IPMESH_TTL, ttl);
-	DEFAULT(IFLA_IPMESH_DSCP, dscp);
-	DEFAULT(IFLA_IPMESH_PMTUDISC, pmtudisc);
-	DEFAULT(IFLA_IPMESH_FWMARK, fwmark);
-	DEFAULT(IFLA_IPMESH_MAX_PEERS, max_peers);
-#undef DEFAULT
-}
-
 static int only_v4(const struct fact_cidr *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -237,7 +209,8 @@ static int from_device(struct want *w, const struct cluster_device *d)
 	size_t i, k;
 
 	w->attrs = d->attrs;
-	default_attrs(&w->attrs);
+	/* A document describes the whole device. */
+	linkattr_defaults(&w->attrs);
 	w->mtu = d->mtu;
 	if (only_v4(d->blackholes, d->n_blackholes) ||
 	    only_v4(d->pools, d->n_pools) || only_v4(d->nat, d->n_nat))

@@ -26,7 +26,7 @@ _ipmesh_reply()
 
 _ipmesh_link()
 {
-	local verb=$1 words="local dev address mtu peers ttl dscp pmtudisc fwmark max_peers up down"
+	local verb=$1 words="local dev address mtu peers ttl dscp pmtudisc fwmark encap dport sport csum max_peers up down"
 
 	case $prev in
 	local)
@@ -36,7 +36,10 @@ _ipmesh_link()
 	mtu) _ipmesh_reply auto ;;
 	peers) _ipmesh_reply strict open ;;
 	ttl | dscp) _ipmesh_reply inherit ;;
-	pmtudisc) _ipmesh_reply on off ;;
+	pmtudisc | csum) _ipmesh_reply on off ;;
+	encap) _ipmesh_reply none udp ;;
+	dport) _ipmesh_reply 5555 ;;
+	sport) _ipmesh_reply flow ;;
 	address | fwmark | max_peers) ;;
 	add) _ipmesh_reply ipmesh0 ;;
 	del | show) _ipmesh_reply "$(_ipmesh_devices)" ;;
@@ -53,14 +56,16 @@ _ipmesh_peer()
 	case $prev in
 	dev) _ipmesh_reply "$(_ipmesh_devices)" ;;
 	name | cidr | nocidr | cidrs) [[ $prev == cidrs ]] && _ipmesh_reply none ;;
+	encap) _ipmesh_reply none udp device ;;
+	dport) ;;
 	set | del) _ipmesh_reply "$(_ipmesh_endpoints)" ;;
 	show) _ipmesh_reply dev "$(_ipmesh_endpoints)" ;;
 	flush) _ipmesh_reply dev ;;
 	add) ;;
 	*)
 		case $verb in
-		add) _ipmesh_reply dev name cidr move noroute ;;
-		set) _ipmesh_reply dev name cidr nocidr cidrs move noroute ;;
+		add) _ipmesh_reply dev name cidr encap dport move noroute ;;
+		set) _ipmesh_reply dev name cidr nocidr cidrs encap dport move route noroute ;;
 		*) _ipmesh_reply dev ;;
 		esac ;;
 	esac
