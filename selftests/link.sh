@@ -25,6 +25,10 @@ pmtudisc on
 fwmark 0
 mtu_auto on
 max_peers 65536
+encap none
+dport 5555
+sport 0
+csum off
 peer_count 0"
 
 default_attributes() {
@@ -99,6 +103,10 @@ pmtudisc off
 fwmark 77
 mtu_auto off
 max_peers 5
+encap none
+dport 5555
+sport 0
+csum off
 peer_count 0" mesh -n "$a" link get ipmesh0
 }
 

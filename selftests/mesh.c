@@ -8,6 +8,7 @@
  *   mesh [-n NETNS] link get DEV              each attribute as KEY VALUE
  *   mesh [-n NETNS] peer new|add|replace|set|del DEV ENDPOINT [name NAME]
  *                        [cidr PREFIX/LEN]… [remove PREFIX/LEN]… [move] [only]
+ *                        [encap none|udp|device] [dport N]
  *   mesh [-n NETNS] peer get DEV ENDPOINT     name, CIDRs and counters
  *   mesh [-n NETNS] peer find DEV ADDRESS     the endpoint for an inner address
  *   mesh [-n NETNS] peer list DEV             the endpoints, sorted
@@ -91,6 +92,10 @@ static const struct word bool_words[] = { { "off", 0 }, { "on", 1 }, {} };
 static const struct word peers_words[] = {
 	{ "strict", IPMESH_PEERS_MODE_STRICT }, { "open", IPMESH_PEERS_MODE_OPEN }, {}
 };
+static const struct word encap_words[] = {
+	{ "none", IPMESH_ENCAP_NONE }, { "udp", IPMESH_ENCAP_UDP },
+	{ "device", IPMESH_ENCAP_DEVICE }, {}
+};
 static const struct word no_words[] = { {} };
 
 static const struct link_key {
@@ -108,15 +113,26 @@ static const struct link_key {
 	{ "fwmark", IFLA_IPMESH_FWMARK, 4, no_words },
 	{ "mtu_auto", IFLA_IPMESH_MTU_AUTO, 1, bool_words },
 	{ "max_peers", IFLA_IPMESH_MAX_PEERS, 4, no_words },
+	{ "encap", IFLA_IPMESH_ENCAP, 1, encap_words },
+	{ "dport", IFLA_IPMESH_DPORT, 2, no_words },
+	{ "sport", IFLA_IPMESH_SPORT, 2, no_words },
+	{ "csum", IFLA_IPMESH_CSUM, 1, bool_words },
 	{ "peer_count", IFLA_IPMESH_PEER_COUNT, 4, no_words },
 	{ "unknown", IFLA_IPMESH_MAX + 1, 4, no_words },
 	{}
 };
 
+static uint32_t word_value(const struct word *words, const char *text)
+{
+	for (; words->word; words++)
+		if (!strcmp(words->word, text))
+			return words->value;
+	return strtoul(text, NULL, 0);
+}
+
 static void put_link_key(struct nlmsghdr *nlh, const char *key, const char *value)
 {
 	const struct link_key *k;
-	const struct word *w;
 	uint32_t n;
 
 	for (k = link_keys; k->key && strcmp(k->key, key); k++)
@@ -127,14 +143,13 @@ static void put_link_key(struct nlmsghdr *nlh, const char *key, const char *valu
 		put_addr(nlh, k->type, value);
 		return;
 	}
-	n = strtoul(value, NULL, 0);
-	for (w = k->words; w->word; w++)
-		if (!strcmp(w->word, value))
-			n = w->value;
+	n = word_value(k->words, value);
 	if (k->type == IFLA_IPMESH_LINK)
 		n = ifindex_of(value);
 	if (k->size == 1)
 		mnl_attr_put_u8(nlh, k->type, n);
+	else if (k->size == 2)
+		mnl_attr_put_u16(nlh, k->type, n);
 	else
 		mnl_attr_put_u32(nlh, k->type, n);
 }
@@ -228,7 +243,8 @@ static void print_link_key(const struct link_key *k, const struct nlattr *attr)
 		printf("%s %s\n", k->key, text);
 		return;
 	}
-	n = k->size == 1 ? mnl_attr_get_u8(attr) : mnl_attr_get_u32(attr);
+	n = k->size == 1 ? mnl_attr_get_u8(attr) :
+	    k->size == 2 ? mnl_attr_get_u16(attr) : mnl_attr_get_u32(attr);
 	for (w = k->words; w->word; w++) {
 		if (w->value != n)
 			continue;
@@ -299,6 +315,11 @@ static int peer_change(uint8_t cmd, uint16_t flags, char **argv)
 			die("mesh: %s has no value", *arg);
 		else if (!strcmp(*arg, "name"))
 			mnl_attr_put_strz(nlh, IPMESH_A_PEER_NAME, *++arg);
+		else if (!strcmp(*arg, "encap"))
+			mnl_attr_put_u32(nlh, IPMESH_A_PEER_ENCAP,
+					 word_value(encap_words, *++arg));
+		else if (!strcmp(*arg, "dport"))
+			mnl_attr_put_u16(nlh, IPMESH_A_PEER_DPORT, atoi(*++arg));
 		else if (!strcmp(*arg, "cidr"))
 			put_cidr(nlh, *++arg, false);
 		else if (!strcmp(*arg, "remove"))
@@ -329,18 +350,21 @@ static int peer_read(uint16_t key, const char *dev, const char *addr)
 	return nl_talk(&nl, nlh, peer_cb, &peer);
 }
 
-static const char *ntoa(in_addr_t addr)
+static const char *ntoa(const unsigned char *addr, uint8_t len)
 {
-	return inet_ntoa((struct in_addr){ addr });
+	static char text[INET6_ADDRSTRLEN];
+
+	return inet_ntop(len == 4 ? AF_INET : AF_INET6, addr, text, sizeof(text));
 }
 
+/* IPv4 first. */
 static int compare_cidrs(const void *a, const void *b)
 {
 	const struct nl_cidr *x = a, *y = b;
 
-	if (x->prefix != y->prefix)
-		return ntohl(x->prefix) < ntohl(y->prefix) ? -1 : 1;
-	return x->len - y->len;
+	if (x->addr_len != y->addr_len)
+		return x->addr_len - y->addr_len;
+	return memcmp(x->addr, y->addr, x->addr_len) ?: x->len - y->len;
 }
 
 static int peer_get(char **argv)
@@ -354,7 +378,8 @@ static int peer_get(char **argv)
 		printf("name %s\n", peer.name);
 	qsort(peer.cidrs, peer.n_cidrs, sizeof(*peer.cidrs), compare_cidrs);
 	for (i = 0; i < peer.n_cidrs; i++)
-		printf("cidr %s/%u\n", ntoa(peer.cidrs[i].prefix), peer.cidrs[i].len);
+		printf("cidr %s/%u\n", ntoa(peer.cidrs[i].addr, peer.cidrs[i].addr_len),
+		       peer.cidrs[i].len);
 	return 0;
 }
 
@@ -364,11 +389,14 @@ static int peer_find(char **argv)
 
 	if (err)
 		return refused(err);
-	puts(ntoa(peer.endpoint));
+	puts(ntoa(peer.addr, peer.addr_len));
 	return 0;
 }
 
-static in_addr_t *list;
+static struct listed {
+	unsigned char addr[16];
+	uint8_t len;
+} *list;
 static unsigned int listed;
 
 static int list_cb(const struct nlmsghdr *nlh, void *data)
@@ -378,15 +406,16 @@ static int list_cb(const struct nlmsghdr *nlh, void *data)
 	if (!peer.has_stats)
 		return MNL_CB_OK;
 	list = realloc(list, (listed + 1) * sizeof(*list));
-	list[listed++] = ntohl(peer.endpoint);
+	memcpy(list[listed].addr, peer.addr, sizeof(peer.addr));
+	list[listed++].len = peer.addr_len;
 	return MNL_CB_OK;
 }
 
-static int compare_addrs(const void *a, const void *b)
+static int compare_listed(const void *a, const void *b)
 {
-	const in_addr_t *x = a, *y = b;
+	const struct listed *x = a, *y = b;
 
-	return *x < *y ? -1 : *x > *y;
+	return memcmp(x->addr, y->addr, x->len);
 }
 
 static int peer_list(char **argv)
@@ -401,9 +430,9 @@ static int peer_list(char **argv)
 	err = nl_talk(&nl, nlh, list_cb, &peer);
 	if (err)
 		return refused(err);
-	qsort(list, listed, sizeof(*list), compare_addrs);
+	qsort(list, listed, sizeof(*list), compare_listed);
 	for (i = 0; i < listed; i++)
-		puts(ntoa(htonl(list[i])));
+		puts(ntoa(list[i].addr, list[i].len));
 	return 0;
 }
 

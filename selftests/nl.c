@@ -226,6 +226,19 @@ static void parse_stats(const struct nlattr *nest, struct nl_peer *peer)
 	}
 }
 
+static uint8_t get_addr(const struct nlattr *attr, unsigned char *addr, in_addr_t *addr4)
+{
+	uint16_t len = mnl_attr_get_payload_len(attr);
+
+	if (len != 4 && len != 16)
+		die("an address of %u bytes", len);
+	memcpy(addr, mnl_attr_get_payload(attr), len);
+	*addr4 = 0;
+	if (len == 4)
+		memcpy(addr4, addr, len);
+	return len;
+}
+
 static void parse_cidr(const struct nlattr *nest, struct nl_peer *peer)
 {
 	struct nl_cidr *cidr = &peer->cidrs[peer->n_cidrs];
@@ -235,11 +248,7 @@ static void parse_cidr(const struct nlattr *nest, struct nl_peer *peer)
 		die("a peer has more than %d pod CIDRs", IPMESH_MAX_CIDRS);
 	mnl_attr_for_each_nested(attr, nest) {
 		if (mnl_attr_get_type(attr) == IPMESH_A_CIDR_PREFIX) {
-			if (mnl_attr_get_payload_len(attr) != sizeof(cidr->prefix))
-				die("a pod CIDR of %u bytes",
-				    mnl_attr_get_payload_len(attr));
-			memcpy(&cidr->prefix, mnl_attr_get_payload(attr),
-			       sizeof(cidr->prefix));
+			cidr->addr_len = get_addr(attr, cidr->addr, &cidr->prefix);
 		}
 		if (mnl_attr_get_type(attr) == IPMESH_A_CIDR_LENGTH)
 			cidr->len = mnl_attr_get_u8(attr);
@@ -259,11 +268,7 @@ void nl_parse_peer(const struct nlmsghdr *nlh, struct nl_peer *peer)
 			peer->ifindex = mnl_attr_get_u32(attr);
 			break;
 		case IPMESH_A_PEER_ENDPOINT:
-			if (mnl_attr_get_payload_len(attr) != sizeof(peer->endpoint))
-				die("an endpoint of %u bytes",
-				    mnl_attr_get_payload_len(attr));
-			memcpy(&peer->endpoint, mnl_attr_get_payload(attr),
-			       sizeof(peer->endpoint));
+			peer->addr_len = get_addr(attr, peer->addr, &peer->endpoint);
 			break;
 		case IPMESH_A_PEER_NAME:
 			snprintf(peer->name, sizeof(peer->name), "%s",

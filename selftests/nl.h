@@ -37,10 +37,12 @@ struct nl {
 	char buf[NL_BUF + 4096];
 };
 
-/* The counters of a peer, by the names of the spec. */
+/* A peer as the kernel tells it; an IPv4 address also as a number. */
 struct nl_peer {
 	uint32_t ifindex;
 	in_addr_t endpoint;
+	unsigned char addr[16];
+	uint8_t addr_len;
 	char name[IPMESH_NAME_MAX + 1];
 	bool has_stats;
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, icmp_errors;
@@ -52,6 +54,8 @@ struct nl_peer {
 	struct nl_cidr {
 		in_addr_t prefix;
 		uint8_t len;
+		uint8_t addr_len;
+		unsigned char addr[16];
 	} cidrs[IPMESH_MAX_CIDRS];
 };
 

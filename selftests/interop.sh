@@ -1,0 +1,160 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The kernel's own ipip as the other end, and bulk traffic.
+#
+#     a 172.16.40.1 eth0 ======== eth0 172.16.40.2 b
+#       ipmesh0 10.244.1.1                 10.244.2.1 tunl0, an ipip device or
+#                                                     ipmesh0
+#
+# Proves: a node with tunl0, set up as Calico does, is a valid other end in both
+# directions, for ping and for TCP; segments pass whole out of ipmesh0 and are
+# merged on their way in; both ends count the same packets and bytes; it works
+# with offloads off as well.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+# other_end NS: what b has instead of ipmesh0
+tunl0() {
+	modprobe ipip
+	ip_batch "$b" <<-END
+		link set tunl0 up mtu 1480
+		addr add 10.244.2.1/32 dev tunl0
+		route add 10.244.1.0/24 via 172.16.40.1 dev tunl0 onlink src 10.244.2.1
+	END
+}
+
+with_ipip() {
+	setup_ns a b
+	wire "$a" eth0 172.16.40.1/24 "$b" eth0 172.16.40.2/24
+	node "$a" 1 2
+	"$@"
+}
+
+# transfer FROM TO ADDRESS BYTES: TCP from FROM to iperf3 at ADDRESS in TO
+transfer() {
+	: >"$tmp/iperf"
+	start "$2" iperf3 -s -1 --forceflush >"$tmp/iperf" 2>&1
+	busywait file_has "$tmp/iperf" "listening on"
+	in_ns "$1" iperf3 -c "$3" -n "$4" -J >"$tmp/json" 2>&1 || fail "iperf3: $(cat "$tmp/json")"
+	wait "$pid" || fail "iperf3 -s: $(cat "$tmp/iperf")"
+	[ "$(jq .end.sum_received.bytes "$tmp/json")" -ge $((${4%M} * 900000)) ] ||
+		fail "received too little: $(jq -c .end.sum_received "$tmp/json")"
+}
+
+# whole NS BYTES: eth0 has sent them in packets larger than a segment
+whole() {
+	local packets bytes
+	packets=$(count "$1" eth0 tx_packets)
+	bytes=$(count "$1" eth0 tx_bytes)
+	[ "$bytes" -ge $((${2%M} * 1000000)) ] || fail "eth0 has sent $bytes bytes only"
+	[ $((bytes / packets)) -gt 3000 ] ||
+		fail "eth0 has sent $bytes bytes in $packets packets: no GSO"
+}
+
+ping_tunl0() {
+	with_ipip tunl0
+	pings "$a" 10.244.2.1
+	pings "$b" 10.244.1.1
+	counts "$a" ipmesh0 172.16.40.2 -- tx_packets=6 rx_packets=6 tx_bytes=504 rx_bytes=504
+	counts "$b" tunl0 -- tx_packets=6 rx_packets=6 tx_bytes=504 rx_bytes=504
+}
+
+# A tunnel with both addresses set.
+ping_ipip() {
+	with_ipip modprobe ipip
+	ip_batch "$b" <<-END
+		link add tun0 type ipip local 172.16.40.2 remote 172.16.40.1
+		link set tun0 up
+		addr add 10.244.2.1/32 dev tun0
+		route add 10.244.1.0/24 dev tun0 src 10.244.2.1
+	END
+	pings "$a" 10.244.2.1
+	pings "$b" 10.244.1.1
+	counts "$a" ipmesh0 172.16.40.2 -- tx_packets=6 rx_packets=6
+	counts "$b" tun0 -- tx_packets=6 rx_packets=6
+}
+
+tcp_to_tunl0() {
+	with_ipip tunl0
+	in_ns "$b" ethtool -K eth0 gro on
+	transfer "$a" "$b" 10.244.2.1 20M
+	whole "$a" 20M
+	counts "$a" ipmesh0 -- tx_dropped=0 rx_dropped=0
+}
+
+tcp_from_tunl0() {
+	with_ipip tunl0
+	in_ns "$a" ethtool -K eth0 gro on
+	transfer "$b" "$a" 10.244.1.1 20M
+	whole "$b" 20M
+	counts "$a" ipmesh0 -- tx_dropped=0 rx_dropped=0
+}
+
+# equal_counters: what one has sent the other has received
+equal_counters() {
+	counts "$b" ipmesh0 172.16.40.1 -- \
+		rx_packets="$(count "$a" ipmesh0 tx_packets 172.16.40.2)" \
+		rx_bytes="$(count "$a" ipmesh0 tx_bytes 172.16.40.2)" \
+		tx_packets="$(count "$a" ipmesh0 rx_packets 172.16.40.2)" \
+		tx_bytes="$(count "$a" ipmesh0 rx_bytes 172.16.40.2)"
+	counts "$b" ipmesh0 -- \
+		rx_packets="$(count "$a" ipmesh0 tx_packets)" \
+		rx_bytes="$(count "$a" ipmesh0 tx_bytes)" \
+		tx_packets="$(count "$a" ipmesh0 rx_packets)" \
+		tx_bytes="$(count "$a" ipmesh0 rx_bytes)" rx_dropped=0 tx_dropped=0
+	counts "$a" ipmesh0 -- rx_dropped=0 tx_dropped=0
+}
+
+tcp_with_offloads() {
+	two_nodes
+	in_ns "$b" ethtool -K eth0 gro on
+	in_ns "$a" ethtool -K eth0 gro on
+	transfer "$a" "$b" 10.244.2.1 20M
+	whole "$a" 20M
+	equal_counters
+	# as many packets as that many segments make
+	[ "$(count "$a" ipmesh0 tx_packets)" -ge $((20000000 / 1440)) ] ||
+		fail "segments are not counted: $(count "$a" ipmesh0 tx_packets)"
+}
+
+# Segments that come one by one are merged: the tap behind sees large packets.
+received_merged() {
+	local most
+	two_nodes
+	in_ns "$a" ethtool -K eth0 tso off gso off
+	in_ns "$b" ethtool -K eth0 gro on
+	capture "$b" ipmesh0 200 6
+	transfer "$a" "$b" 10.244.2.1 10M
+	equal_counters
+	most=$(captured | awk '/^in/ { for (i = 1; i < NF; i++) if ($i == "len" && $(i + 1) > m) m = $(i + 1) }
+		END { print m + 0 }')
+	[ "$most" -gt 1480 ] || fail "nothing larger than $most came behind the tunnel: no GRO"
+	[ "$(count "$a" eth0 tx_packets)" -ge $((10000000 / 1460)) ] || fail "segments were not single"
+}
+
+tcp_without_offloads() {
+	two_nodes
+	in_ns "$a" ethtool -K ipmesh0 tso off gso off gro off tx off sg off
+	in_ns "$b" ethtool -K ipmesh0 tso off gso off gro off tx off sg off
+	transfer "$a" "$b" 10.244.2.1 4M
+	transfer "$b" "$a" 10.244.1.1 4M
+	equal_counters
+}
+
+# Datagrams in one buffer, larger than a packet, without DF.
+udp_segments() {
+	two_nodes
+	: >"$tmp/iperf"
+	start "$b" iperf3 -s -1 --forceflush >"$tmp/iperf" 2>&1
+	busywait file_has "$tmp/iperf" "listening on"
+	in_ns "$a" iperf3 -u -c 10.244.2.1 -n 400K -l 8000 -b 20M -J >"$tmp/json" 2>&1 ||
+		fail "iperf3: $(cat "$tmp/json")"
+	wait "$pid"
+	# a warning of iperf3 may stand ahead
+	equal "lost datagrams" "$(sed -n '/^{/,$p' "$tmp/json" | jq .end.sum.lost_packets)" 0
+	equal_counters
+}
+
+run_tests ping_tunl0 ping_ipip tcp_to_tunl0 tcp_from_tunl0 tcp_with_offloads received_merged \
+	tcp_without_offloads udp_segments
