@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A packet's way in: outer packet to device and peer to inner packet. */
 
-#include <linux/icmp.h>
-#include <linux/icmpv6.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/skbuff.h>
@@ -19,6 +17,7 @@
 #include "addr.h"
 #include "conf.h"
 #include "device.h"
+#include "error.h"
 #include "peer.h"
 #include "prefix.h"
 #include "receive.h"
@@ -273,126 +272,27 @@ void ipmesh_receive_udp(struct sk_buff *skb, __be16 inner_proto, u8 family)
 		kfree_skb(skb);
 }
 
-/* Step 5 of the way in: what the underlay says of a packet that we sent. The
- * header it quotes has our local address as its source. Counts it on the peer;
- * NULL when it is not about a packet of ours.
- */
-static const struct ipmesh_conf *error4(struct sk_buff *skb, const struct iphdr *outer)
-{
-	const struct ipmesh_conf *conf;
-	struct ipmesh_peer *peer;
-
-	conf = ipmesh_underlay_find4(dev_net(skb->dev), outer->saddr,
-				     inet_iif(skb), inet_sdif(skb));
-	if (!conf)
-		return NULL;
-	peer = ipmesh_peer_find4(conf->ipm, outer->daddr);
-	if (peer)
-		atomic_long_inc(&peer->icmp_errors);
-	return peer || conf->open ? conf : NULL;
-}
-
-static const struct ipmesh_conf *error6(struct sk_buff *skb, const struct ipv6hdr *outer)
-{
-	const struct ipmesh_conf *conf;
-	struct ipmesh_peer *peer;
-
-	conf = ipmesh_underlay_find6(dev_net(skb->dev), &outer->saddr,
-				     inet6_iif(skb), inet6_sdif(skb));
-	if (!conf)
-		return NULL;
-	peer = ipmesh_peer_find(conf->ipm, &outer->daddr);
-	if (peer)
-		atomic_long_inc(&peer->icmp_errors);
-	return peer || conf->open ? conf : NULL;
-}
-
-/* A new path MTU and a redirect go to the routing table, where cached routes
- * notice it.
- */
-static int receive_error4(struct sk_buff *skb, u32 info)
-{
-	const struct iphdr *outer = (const struct iphdr *)skb->data;
-	struct net *net = dev_net(skb->dev);
-	const struct ipmesh_conf *conf;
-
-	conf = error4(skb, outer);
-	if (!conf)
-		return -ENOENT;
-	switch (icmp_hdr(skb)->type) {
-	case ICMP_DEST_UNREACH:
-		if (icmp_hdr(skb)->code == ICMP_FRAG_NEEDED)
-			ipv4_update_pmtu(skb, net, info, conf->link, outer->protocol);
-		break;
-	case ICMP_REDIRECT:
-		ipv4_redirect(skb, net, conf->link, outer->protocol);
-		break;
-	}
-	return 0;
-}
-
-static int receive_error6(struct sk_buff *skb, struct inet6_skb_parm *opt,
-			  u8 type, u8 code, int offset, __be32 info)
-{
-	const struct ipv6hdr *outer = (const struct ipv6hdr *)skb->data;
-	struct net *net = dev_net(skb->dev);
-	const struct ipmesh_conf *conf;
-
-	conf = error6(skb, outer);
-	if (!conf)
-		return -ENOENT;
-	switch (type) {
-	case ICMPV6_PKT_TOOBIG:
-		ip6_update_pmtu(skb, net, info, conf->link, conf->fwmark,
-				sock_net_uid(net, NULL));
-		break;
-	case NDISC_REDIRECT:
-		ip6_redirect(skb, net, conf->link, conf->fwmark,
-			     sock_net_uid(net, NULL));
-		break;
-	}
-	return 0;
-}
-
-/**
- * ipmesh_receive_udp_error - an ICMP error about a packet that was in UDP
- * @skb: its network header is the quoted outer one
- * @family: of that header
- *
- * The UDP layer updates the routes.
- *
- * Context: BH off, RCU.
- * Return: 0 when the packet was ours, else -ENOENT.
- */
-int ipmesh_receive_udp_error(struct sk_buff *skb, u8 family)
-{
-	const struct ipmesh_conf *conf;
-
-	conf = family == AF_INET ? error4(skb, ip_hdr(skb)) : error6(skb, ipv6_hdr(skb));
-	return conf ? 0 : -ENOENT;
-}
-
 static struct xfrm_tunnel handler_4in4 __read_mostly = {
 	.handler	= receive_4in4,
-	.err_handler	= receive_error4,
+	.err_handler	= ipmesh_error_rcv4,
 	.priority	= RECEIVE_PRIORITY,
 };
 
 static struct xfrm_tunnel handler_6in4 __read_mostly = {
 	.handler	= receive_6in4,
-	.err_handler	= receive_error4,
+	.err_handler	= ipmesh_error_rcv4,
 	.priority	= RECEIVE_PRIORITY,
 };
 
 static struct xfrm6_tunnel handler_4in6 __read_mostly = {
 	.handler	= receive_4in6,
-	.err_handler	= receive_error6,
+	.err_handler	= ipmesh_error_rcv6,
 	.priority	= RECEIVE_PRIORITY,
 };
 
 static struct xfrm6_tunnel handler_6in6 __read_mostly = {
 	.handler	= receive_6in6,
-	.err_handler	= receive_error6,
+	.err_handler	= ipmesh_error_rcv6,
 	.priority	= RECEIVE_PRIORITY,
 };
 

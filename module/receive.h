@@ -7,7 +7,6 @@
 struct sk_buff;
 
 void ipmesh_receive_udp(struct sk_buff *skb, __be16 inner_proto, u8 family);
-int ipmesh_receive_udp_error(struct sk_buff *skb, u8 family);
 
 int ipmesh_receive_register(void);
 void ipmesh_receive_unregister(void);

@@ -23,6 +23,7 @@
 #include "addr.h"
 #include "conf.h"
 #include "device.h"
+#include "header.h"
 #include "mtu.h"
 #include "peer.h"
 #include "prefix.h"
@@ -38,44 +39,7 @@
 
 static DEFINE_PER_CPU(unsigned int, send_depth);
 
-/**
- * struct send - a packet on its way through this file
- * @ipm: the device
- * @conf: its conf
- * @peer: the peer, or NULL for another endpoint of an open device
- * @endpoint: outer destination
- * @dst: route to the endpoint
- * @saddr: outer source on an IPv4 underlay, network byte order
- * @dst_held: @dst is referenced for this packet; else the peer's cache holds
- *	it, for at least as long as the RCU section lasts
- * @udp: the outer packet is a UDP one
- * @dport: its destination port, network byte order
- * @overhead: bytes of the outer headers
- * @proto: what the inner packet is, IPPROTO_IPIP or IPPROTO_IPV6
- * @tos: inner DSCP and ECN
- * @ttl: inner TTL or hop limit
- * @df: the inner packet may not be fragmented
- * @consumed: the skb is out of our hands
- */
-struct send {
-	struct ipmesh_dev *ipm;
-	const struct ipmesh_conf *conf;
-	struct ipmesh_peer *peer;
-	struct in6_addr endpoint;
-	struct dst_entry *dst;
-	__be32 saddr;
-	bool dst_held;
-	bool udp;
-	__be16 dport;
-	u8 overhead;
-	u8 proto;
-	u8 tos;
-	u8 ttl;
-	bool df;
-	bool consumed;
-};
-
-static bool inner4(struct send *send, struct sk_buff *skb)
+static bool inner4(struct ipmesh_send *send, struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 	unsigned int len = ntohs(iph->tot_len);
@@ -91,7 +55,7 @@ static bool inner4(struct send *send, struct sk_buff *skb)
 	return true;
 }
 
-static bool inner6(struct send *send, struct sk_buff *skb)
+static bool inner6(struct ipmesh_send *send, struct sk_buff *skb)
 {
 	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
 
@@ -108,7 +72,7 @@ static bool inner6(struct send *send, struct sk_buff *skb)
 }
 
 /* Step 1 */
-static bool inner_valid(struct send *send, struct sk_buff *skb)
+static bool inner_valid(struct ipmesh_send *send, struct sk_buff *skb)
 {
 	if (!pskb_inet_may_pull(skb))
 		return false;
@@ -150,7 +114,7 @@ static bool route_gateway(const struct sk_buff *skb, struct in6_addr *gw)
 	return false;
 }
 
-static bool right_family(const struct send *send)
+static bool right_family(const struct ipmesh_send *send)
 {
 	return ipmesh_addr_is4(&send->endpoint) == (send->conf->family == AF_INET);
 }
@@ -159,7 +123,7 @@ static bool right_family(const struct send *send)
  * endpoint, else the longest pod CIDR does. An open device sends to any
  * gateway, and without one to the inner destination, as tunl0 does.
  */
-static bool find_endpoint(struct send *send, const struct sk_buff *skb)
+static bool find_endpoint(struct ipmesh_send *send, const struct sk_buff *skb)
 {
 	struct in6_addr daddr;
 
@@ -185,7 +149,7 @@ static bool find_endpoint(struct send *send, const struct sk_buff *skb)
 }
 
 /* A peer's own encapsulation goes before the device's. */
-static void find_encap(struct send *send)
+static void find_encap(struct ipmesh_send *send)
 {
 	u8 encap = send->peer ? READ_ONCE(send->peer->encap) : IPMESH_ENCAP_DEVICE;
 
@@ -201,24 +165,19 @@ static void find_encap(struct send *send)
 		send->dport = send->conf->dport;
 }
 
-static u8 outer_proto(const struct send *send)
-{
-	return send->udp ? IPPROTO_UDP : send->proto;
-}
-
-static struct dst_entry *look_up(struct send *send, u32 hash)
+static struct dst_entry *look_up(struct ipmesh_send *send, u32 hash)
 {
 	struct dst_entry *dst;
 
 	dst = ipmesh_underlay_route(send->ipm, send->conf, &send->endpoint,
-				    outer_proto(send), hash, &send->saddr);
+				    ipmesh_header_proto(send), hash, &send->saddr);
 	if (!IS_ERR(dst) && ipmesh_mtu_differs(send->ipm, send->conf, dst))
 		ipmesh_mtu_hint(send->ipm, HZ / 10);
 	return dst;
 }
 
 /* For this packet alone: its flow chooses among equal ways. */
-static int look_up_flow(struct send *send, struct sk_buff *skb)
+static int look_up_flow(struct ipmesh_send *send, struct sk_buff *skb)
 {
 	struct dst_entry *dst = look_up(send, skb_get_hash(skb));
 
@@ -236,19 +195,19 @@ static u32 route_cookie(struct dst_entry *dst)
 }
 
 /* What a cached route depends on, besides the routing tables. */
-static u32 route_gen(const struct send *send)
+static u32 route_gen(const struct ipmesh_send *send)
 {
 	return send->conf->gen << 8 | READ_ONCE(send->peer->gen);
 }
 
-static bool cache_valid(const struct send *send, const struct ipmesh_peer_cpu *pc)
+static bool cache_valid(const struct ipmesh_send *send, const struct ipmesh_peer_cpu *pc)
 {
 	u32 cookie = send->conf->family == AF_INET ? 0 : pc->cookie;
 
 	return pc->dst && pc->gen == route_gen(send) && dst_check(pc->dst, cookie);
 }
 
-static int fill_cache(const struct send *send, struct ipmesh_peer_cpu *pc,
+static int fill_cache(const struct ipmesh_send *send, struct ipmesh_peer_cpu *pc,
 		      struct dst_entry *dst)
 {
 	/* freed after a grace period: outer levels on this CPU may use it */
@@ -259,7 +218,7 @@ static int fill_cache(const struct send *send, struct ipmesh_peer_cpu *pc,
 	pc->dst = dst;
 	pc->gen = route_gen(send);
 	pc->multipath = ipmesh_underlay_multipath(send->ipm, send->conf, &send->endpoint,
-						  outer_proto(send), dst);
+						  ipmesh_header_proto(send), dst);
 	if (send->conf->family == AF_INET)
 		pc->saddr = send->saddr;
 	else
@@ -270,7 +229,7 @@ static int fill_cache(const struct send *send, struct ipmesh_peer_cpu *pc,
 /* Step 4: this CPU's cached route, looked up again after any change of the
  * underlay's routes or of the device's attributes.
  */
-static int find_route(struct send *send, struct sk_buff *skb)
+static int find_route(struct ipmesh_send *send, struct sk_buff *skb)
 {
 	struct ipmesh_peer_cpu *pc;
 	int err;
@@ -291,7 +250,7 @@ static int find_route(struct send *send, struct sk_buff *skb)
 	return 0;
 }
 
-static void tell_unreachable(const struct send *send, struct sk_buff *skb)
+static void tell_unreachable(const struct ipmesh_send *send, struct sk_buff *skb)
 {
 	if (send->proto == IPPROTO_IPIP)
 		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
@@ -309,7 +268,7 @@ static bool too_big(const struct sk_buff *skb, unsigned int mtu)
 /* Step 5, for a packet that may not be fragmented: the sender learns the MTU
  * by ICMP (RFC 1191, RFC 8201), and a local one by its route too.
  */
-static void tell_mtu(const struct send *send, struct sk_buff *skb, unsigned int mtu)
+static void tell_mtu(const struct ipmesh_send *send, struct sk_buff *skb, unsigned int mtu)
 {
 	skb_dst_update_pmtu_no_confirm(skb, mtu);
 	if (send->proto == IPPROTO_IPIP)
@@ -323,7 +282,7 @@ static void tell_mtu(const struct send *send, struct sk_buff *skb, unsigned int 
  * fragments of the outer packet (RFC 2003 3.1, RFC 2473 7.2): a packet without
  * DF, and an IPv6 one on a path too narrow for the least MTU that IPv6 has.
  */
-static bool fits(struct send *send, struct sk_buff *skb, bool *fragment)
+static bool fits(struct ipmesh_send *send, struct sk_buff *skb, bool *fragment)
 {
 	unsigned int mtu = dst_mtu(send->dst) - send->overhead;
 
@@ -344,86 +303,7 @@ static bool fits(struct send *send, struct sk_buff *skb, bool *fragment)
 	return true;
 }
 
-/* Step 6. The ECN field is copied as RFC 6040 has it for its normal mode, the
- * DSCP as RFC 2983 has it for the uniform model.
- */
-static u8 outer_tos(const struct send *send)
-{
-	u8 dscp = send->conf->dscp == IPMESH_DSCP_INHERIT ? send->tos & ~INET_ECN_MASK :
-							    send->conf->dscp << 2;
-
-	return dscp | (send->tos & INET_ECN_MASK);
-}
-
-static u8 outer_ttl(const struct send *send)
-{
-	return send->conf->ttl == IPMESH_TTL_INHERIT ? send->ttl : send->conf->ttl;
-}
-
-/* The source port tells inner flows apart, for the underlay's balancing and the
- * receiver's queues.
- */
-static void push_udp(const struct send *send, struct sk_buff *skb)
-{
-	unsigned int len = skb->len + sizeof(struct udphdr);
-	struct udphdr *uh;
-	__be16 sport;
-
-	sport = send->conf->sport ?: udp_flow_src_port(send->ipm->net, skb, 0, 0, true);
-	skb_push(skb, sizeof(*uh));
-	skb_reset_transport_header(skb);
-	uh = udp_hdr(skb);
-	uh->source = sport;
-	uh->dest = send->dport;
-	uh->len = htons(len);
-	if (send->conf->family == AF_INET)
-		udp_set_csum(!send->conf->csum, skb, send->saddr,
-			     ipmesh_addr_get4(&send->endpoint), len);
-	else
-		udp6_set_csum(!send->conf->csum, skb, &send->conf->local,
-			      &send->endpoint, len);
-}
-
-static void push_header4(const struct send *send, struct sk_buff *skb, bool df)
-{
-	struct iphdr *iph;
-
-	skb_push(skb, sizeof(*iph));
-	skb_reset_network_header(skb);
-	iph = ip_hdr(skb);
-	iph->version = 4;
-	iph->ihl = sizeof(*iph) / 4;
-	iph->tos = outer_tos(send);
-	iph->frag_off = df ? htons(IP_DF) : 0;
-	iph->ttl = outer_ttl(send);
-	iph->protocol = outer_proto(send);
-	iph->saddr = send->saddr;
-	iph->daddr = ipmesh_addr_get4(&send->endpoint);
-	/* an atomic datagram needs no identification, RFC 6864 4.1 */
-	iph->id = 0;
-	if (!df)
-		__ip_select_ident(send->ipm->net, iph, skb_shinfo(skb)->gso_segs ?: 1);
-}
-
-/* The flow label gives an IPv6 underlay the inner flows to balance, RFC 6438. */
-static void push_header6(const struct send *send, struct sk_buff *skb)
-{
-	struct flowi6 fl6 = {};
-	struct ipv6hdr *ip6h;
-	__be32 label;
-
-	label = ip6_make_flowlabel(send->ipm->net, skb, 0, true, &fl6);
-	skb_push(skb, sizeof(*ip6h));
-	skb_reset_network_header(skb);
-	ip6h = ipv6_hdr(skb);
-	ip6_flow_hdr(ip6h, outer_tos(send), label);
-	ip6h->hop_limit = outer_ttl(send);
-	ip6h->nexthdr = outer_proto(send);
-	ip6h->saddr = send->conf->local;
-	ip6h->daddr = send->endpoint;
-}
-
-static bool make_room(const struct send *send, struct sk_buff *skb)
+static bool make_room(const struct ipmesh_send *send, struct sk_buff *skb)
 {
 	struct net_device *dev = send->ipm->dev;
 	unsigned int room;
@@ -436,7 +316,7 @@ static bool make_room(const struct send *send, struct sk_buff *skb)
 	return !skb_cow_head(skb, room);
 }
 
-static void count_sent(const struct send *send, unsigned int packets,
+static void count_sent(const struct ipmesh_send *send, unsigned int packets,
 		       unsigned int bytes)
 {
 	struct ipmesh_peer_cpu *pc;
@@ -451,34 +331,29 @@ static void count_sent(const struct send *send, unsigned int packets,
 	u64_stats_update_end(&pc->syncp);
 }
 
-static int local_out4(struct send *send, struct sk_buff *skb, bool fragment)
+static int local_out4(struct ipmesh_send *send, struct sk_buff *skb, bool fragment)
 {
 	/* DF inside is honoured outside even without path MTU discovery */
 	bool df = !fragment && (send->conf->pmtudisc ||
 				(send->df && send->proto == IPPROTO_IPIP));
 
 	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
-	if (unlikely(send->udp))
-		push_udp(send, skb);
-	push_header4(send, skb, df);
+	ipmesh_header_push4(send, skb, df);
 	skb->protocol = htons(ETH_P_IP);
 	return ip_local_out(send->ipm->net, NULL, skb);
 }
 
-static int local_out6(struct send *send, struct sk_buff *skb, bool fragment)
+static int local_out6(struct ipmesh_send *send, struct sk_buff *skb, bool fragment)
 {
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
-	skb_get_hash(skb);
-	if (unlikely(send->udp))
-		push_udp(send, skb);
-	push_header6(send, skb);
+	ipmesh_header_push6(send, skb);
 	skb->protocol = htons(ETH_P_IPV6);
 	/* else the output would refuse to */
 	skb->ignore_df = fragment;
 	return ip6_local_out(send->ipm->net, NULL, skb);
 }
 
-static int handle_offloads(const struct send *send, struct sk_buff *skb)
+static int handle_offloads(const struct ipmesh_send *send, struct sk_buff *skb)
 {
 	__be16 inner = skb->protocol;
 	int err;
@@ -496,7 +371,7 @@ static int handle_offloads(const struct send *send, struct sk_buff *skb)
 }
 
 /* Steps 5 and 6, and the outer packet goes. Returns 0 or the cause of a drop. */
-static unsigned int encapsulate(struct send *send, struct sk_buff *skb)
+static unsigned int encapsulate(struct ipmesh_send *send, struct sk_buff *skb)
 {
 	bool underlay4 = send->conf->family == AF_INET;
 	struct ipmesh_dev *ipm = send->ipm;
@@ -530,7 +405,7 @@ static unsigned int encapsulate(struct send *send, struct sk_buff *skb)
 	return 0;
 }
 
-static unsigned int send_skb(struct send *send, struct sk_buff *skb)
+static unsigned int send_skb(struct ipmesh_send *send, struct sk_buff *skb)
 {
 	unsigned int cause;
 	int err;
@@ -570,7 +445,7 @@ netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	unsigned int len = skb->len;
 	unsigned int cause;
-	struct send send;
+	struct ipmesh_send send;
 
 	/* member by member: the rest is written before it is read */
 	send.ipm = netdev_priv(dev);

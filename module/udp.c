@@ -14,6 +14,7 @@
 
 #include "conf.h"
 #include "device.h"
+#include "error.h"
 #include "receive.h"
 #include "udp.h"
 #include "underlay.h"
@@ -48,7 +49,7 @@ static int port_rcv(struct sock *sk, struct sk_buff *skb)
  */
 static int port_err_lookup(struct sock *sk, struct sk_buff *skb)
 {
-	return ipmesh_receive_udp_error(skb, sk->sk_family);
+	return ipmesh_error_udp(skb, sk->sk_family);
 }
 
 static __be16 gro_proto(struct sk_buff *skb)
