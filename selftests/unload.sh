@@ -1,0 +1,191 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The end: of the module, of devices and of namespaces, with traffic running.
+#
+#     a 172.16.40.1 ======== 172.16.40.2 b,   the device of a also in pod
+#
+# Proves: the module unloads under a ping flood, under TCP, with hundreds of
+# peers, under requests, and loads again; namespaces go in any order; nothing is
+# left: no device, no reference, no memory, no message of the kernel.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+# Messages of the kernel that a person should see.
+warnings() {
+	dmesg --level emerg,alert,crit,err,warn | wc -l
+}
+
+# no_trace: the module goes, at once and with all it had
+no_trace() {
+	modprobe -r ipmesh
+	[ ! -e /sys/module/ipmesh ] || fail "the module is still there"
+	# a cache that shares another's slabs leaves its link for ever
+	[ ! -e /sys/kernel/slab/ipmesh_peer ] || [ -L /sys/kernel/slab/ipmesh_peer ] ||
+		fail "the cache of peers is left"
+	modprobe ipmesh
+	equal "references" "$(cat /sys/module/ipmesh/refcnt)" 0
+	equal "warnings" "$(warnings)" "$warned"
+}
+
+# begin: every test does
+begin() {
+	modprobe ipmesh
+	warned=$(warnings)
+}
+
+# traffic: a flood both ways that nobody asks the result of
+traffic() {
+	local ns
+	for ns in "$a 10.244.2.1" "$b 10.244.1.1"; do
+		: >"$tmp/running"
+		# shellcheck disable=SC2086
+		start ${ns% *} mesh flood ${ns#* } >"$tmp/running" 2>&1
+		busywait file_has "$tmp/running" running
+	done
+}
+
+
+under_flood() {
+	local i
+	begin
+	two_nodes
+	traffic
+	for i in 1 2; do
+		modprobe -r ipmesh
+		equal "devices left" "$(links "$a")$(links "$b")" ""
+		modprobe ipmesh
+		node "$a" 1 2
+		node "$b" 2 1
+		pings "$a" 10.244.2.1
+	done
+	no_trace
+}
+
+links() {
+	ip -n "$1" -br link show type ipmesh
+}
+
+under_tcp() {
+	begin
+	two_nodes
+	: >"$tmp/iperf"
+	start "$b" iperf3 -s --forceflush >"$tmp/iperf" 2>&1
+	busywait file_has "$tmp/iperf" "listening on"
+	start "$a" iperf3 -c 10.244.2.1 -t 60 -P 2 >/dev/null 2>&1
+	busywait flows 2000
+	no_trace
+}
+
+flows() {
+	[ "$(count "$a" ipmesh0 tx_packets)" -gt "$1" ]
+}
+
+# Many peers, and requests that go on while it goes.
+with_peers() {
+	local i
+	begin
+	two_nodes
+	traffic
+	for i in {1..250}; do
+		mesh -n "$a" peer new ipmesh0 "10.0.0.$i" cidr "10.1.$i.0/24"
+	done
+	equal "peers" "$(mesh -n "$a" peer list ipmesh0 | wc -l)" 251
+	start "$a" bash -c 'while :; do mesh peer set ipmesh0 10.0.0.1 cidr 192.0.2.0/24
+		mesh peer list ipmesh0; mesh peer set ipmesh0 10.0.0.1 remove 192.0.2.0/24
+		done' >/dev/null 2>&1
+	no_trace
+}
+
+# Devices come and go while packets do.
+device_under_flood() {
+	local i
+	begin
+	two_nodes
+	traffic
+	for i in {1..4}; do
+		ip -n "$a" link del ipmesh0
+		node "$a" 1 2
+	done
+	for i in {1..12}; do
+		mesh -n "$a" peer del ipmesh0 172.16.40.2
+		mesh -n "$a" peer new ipmesh0 172.16.40.2 cidr 10.244.2.0/24
+	done
+	pings "$a" 10.244.2.1
+	no_trace
+}
+
+# gone NS…: the namespaces are no more: nothing of theirs holds the module
+gone() {
+	local ns
+	for ns; do
+		del_ns "$ns"
+	done
+	busywait no_devices
+}
+
+# All devices of a dead namespace have been deleted once the cleanup is done; a
+# new namespace is set up only after it.
+no_devices() {
+	[ "$(cat /sys/module/ipmesh/refcnt)" = 0 ]
+}
+
+namespace_with_traffic() {
+	begin
+	two_nodes
+	traffic
+	gone "$a"
+	gone "$b"
+	two_nodes
+	pings "$a" 10.244.2.1
+	no_trace
+}
+
+# The device lives in pod, its underlay is a.
+moved_device() {
+	setup_ns pod
+	two_nodes
+	ip -n "$a" link set ipmesh0 netns "$pod"
+	ip_batch "$pod" <<-END
+		link set ipmesh0 up
+		addr add 10.244.1.1/32 dev ipmesh0
+		route add 10.244.2.0/24 via 172.16.40.2 dev ipmesh0 onlink
+	END
+	pings "$pod" 10.244.2.1
+	start "$pod" mesh flood 10.244.2.1 >"$tmp/running" 2>&1
+	busywait file_has "$tmp/running" running
+}
+
+underlay_first() {
+	begin
+	moved_device
+	del_ns "$a"
+	busywait is "" links "$pod"
+	del_ns "$pod"
+	no_trace
+}
+
+device_first() {
+	begin
+	moved_device
+	del_ns "$pod"
+	del_ns "$a"
+	del_ns "$b"
+	no_trace
+}
+
+# The lower device goes while the peer's route is cached.
+underlay_device() {
+	begin
+	two_nodes
+	traffic
+	ip -n "$a" link del eth0
+	silent "$a" 10.244.2.1
+	wire "$a" eth0 172.16.40.1/24 "$b" eth0 172.16.40.2/24
+	pings "$a" 10.244.2.1
+	ip -n "$a" link del eth0
+	no_trace
+}
+
+run_tests under_flood under_tcp with_peers device_under_flood namespace_with_traffic \
+	underlay_first device_first underlay_device
