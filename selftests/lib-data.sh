@@ -1,0 +1,190 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Sourced by the tests of the data path, after lib.sh: two nodes with both
+# families inside and outside.
+#
+#     a: 172.16.40.1 fd00::1 eth0 ------ eth0 172.16.40.2 fd00::2 :b
+#        10.244.1.1 fd10:1::1                 10.244.2.1 fd10:2::1
+#        ipmesh0                              ipmesh0
+#
+# The link-layer address of eth0 ends with the node's number.
+
+pair_of_4in4="4 10.244.2.1"
+pair_of_6in4="4 fd10:2::1"
+pair_of_4in6="6 10.244.2.1"
+pair_of_6in6="6 fd10:2::1"
+
+# each_pair FUNCTION: with the underlay's family and b's address in the overlay.
+each_pair() {
+	local pair
+	for pair in "$pair_of_4in4" "$pair_of_6in4" "$pair_of_4in6" "$pair_of_6in6"; do
+		# shellcheck disable=SC2086
+		"$1" $pair
+	done
+}
+
+# nodes [MTU]: a and b with their underlay.
+nodes() {
+	setup_ns a b
+	link_nodes "$a" eth0 1 "$b" eth0 2 "${1:-1500}"
+}
+
+# link_nodes NS1 DEV1 N1 NS2 DEV2 N2 [MTU [NET]]: a veth pair; nothing that the
+# kernel says by itself is on it but multicast listener reports. NET is the third
+# number of the IPv4 subnet and the second group of the IPv6 one.
+link_nodes() {
+	local mtu=${7:-1500} net=${8:-40} net6=fd00:
+	[ "$net" = 40 ] || net6=fd00:$net:
+	ip link add "$2" netns "$1" mtu "$mtu" address "02:00:00:00:00:0$3" \
+		type veth peer "$5" netns "$4" mtu "$mtu" address "02:00:00:00:00:0$6"
+	ip_batch "$1" <<-END
+		link set $2 addrgenmode none
+		link set $2 up
+		addr add 172.16.$net.$3/24 dev $2
+		addr add $net6:$3/64 dev $2 nodad
+	END
+	ip_batch "$4" <<-END
+		link set $5 addrgenmode none
+		link set $5 up
+		addr add 172.16.$net.$6/24 dev $5
+		addr add $net6:$6/64 dev $5 nodad
+	END
+}
+
+# underlay FAMILY N: a node's address there
+underlay() {
+	case $1 in
+	4) echo "172.16.40.$2" ;;
+	6) echo "fd00::$2" ;;
+	esac
+}
+
+# mesh_nodes FAMILY [KEY VALUE]…: a device on each node, the other its peer
+mesh_nodes() {
+	local family=$1
+	shift
+	mesh_node "$a" 1 "$(underlay "$family" 1)" 2 "$(underlay "$family" 2)" "$@"
+	mesh_node "$b" 2 "$(underlay "$family" 2)" 1 "$(underlay "$family" 1)" "$@"
+}
+
+# mesh_node NS OWN LOCAL OTHER ENDPOINT [KEY VALUE]…
+mesh_node() {
+	local ns=$1 own=$2 local=$3 other=$4 endpoint=$5
+	shift 5
+	mesh -n "$ns" link add ipmesh0 local "$local" "$@"
+	mesh -n "$ns" peer new ipmesh0 "$endpoint" cidr "10.244.$other.0/24" cidr "fd10:$other::/64"
+	ip_batch "$ns" <<-END
+		link set ipmesh0 up
+		addr add 10.244.$own.1/32 dev ipmesh0
+		addr add fd10:$own::1/128 dev ipmesh0 nodad
+		route add 10.244.$other.0/24 dev ipmesh0 src 10.244.$own.1
+		route add fd10:$other::/64 dev ipmesh0 src fd10:$own::1
+	END
+}
+
+no_mesh() {
+	ip -n "$a" link del ipmesh0
+	ip -n "$b" link del ipmesh0
+}
+
+# ping_of NS ADDRESS [OPTION]…: three of three answers, of either family
+ping_of() {
+	local ns=$1 address=$2 got
+	shift 2
+	got=$(in_ns "$ns" ping -n -q -c 3 -i 0.01 -W 5 "$@" "$address" 2>&1) ||
+		fail "ping $* $address: $got"
+	contains "ping $* $address" "$got" "3 packets transmitted, 3 received"
+}
+
+# no_ping_of NS TEXT ADDRESS [OPTION]…: no answer, but TEXT
+no_ping_of() {
+	local ns=$1 text=$2 address=$3 got
+	shift 3
+	if got=$(in_ns "$ns" ping -n -c 1 -W 1 "$@" "$address" 2>&1); then
+		fail "an answer: ping $* $address"
+	fi
+	contains "ping $* $address" "$got" "$text"
+}
+
+# once NS ADDRESS [OPTION]…: one request, whatever comes of it
+once() {
+	local ns=$1 address=$2
+	shift 2
+	in_ns "$ns" ping -n -q -c 1 -W 0.1 "$@" "$address" >/dev/null 2>&1 || true
+}
+
+listening() {
+	[ -n "$(in_ns "$1" ss -Hltn "sport = $2")" ]
+}
+
+# stream NS1 NS2 ADDRESS BYTES: by TCP from the one to the other, all of it right
+stream() {
+	local from=$1 to=$2 address=$3 size=$4 family=4 target=$3
+	case $address in
+	*:*)
+		family=6
+		target="[$address]" ;;
+	esac
+	[ "$(stat -c %s "$tmp/sent" 2>/dev/null)" = "$size" ] ||
+		seq 10000000 19999999 | head -c "$size" >"$tmp/sent"
+	start "$to" socat -u "TCP$family-LISTEN:5001,reuseaddr" "CREATE:$tmp/got"
+	busywait listening "$to" 5001
+	in_ns "$from" socat -u "FILE:$tmp/sent" "TCP$family:$target:5001" ||
+		fail "no stream to $address"
+	wait "$pid" || fail "the stream to $address ended badly"
+	cmp "$tmp/sent" "$tmp/got" || fail "another stream came to $address"
+}
+
+# packets NS DEV tx|rx: as the link counts them, where a GSO packet is one
+packets() {
+	# shellcheck disable=SC2016
+	in_ns "$1" awk -F '[: ]+' -v dev="$2" -v way="$3" '
+		{ sub(/^ */, "") }
+		$1 == dev { print way == "rx" ? $3 : $11 }' /proc/net/dev
+}
+
+# same_counts: what the one end sent the other received, both ways
+same_counts() {
+	busywait same_count tx_packets rx_packets
+	busywait same_count tx_bytes rx_bytes
+}
+
+same_count() {
+	[ "$(count "$a" ipmesh0 "$1")" = "$(count "$b" ipmesh0 "$2")" ] &&
+		[ "$(count "$b" ipmesh0 "$1")" = "$(count "$a" ipmesh0 "$2")" ]
+}
+
+no_drops() {
+	local ns
+	for ns; do
+		counts "$ns" ipmesh0 -- tx_dropped=0 rx_dropped=0
+	done
+}
+
+# watch NS DEV COUNT [TEXT]: see packet.c; watched waits for them and prints them.
+watch() {
+	: >"$tmp/watch"
+	"$here/mesh" -n "$1" exec packet watch "${@:2}" >"$tmp/watch" 2>&1 &
+	watch_pid=$!
+	pids+=("$watch_pid")
+	busywait file_has "$tmp/watch" watching
+}
+
+watched() {
+	busywait watch_over
+	sed 1d "$tmp/watch"
+}
+
+watch_over() {
+	! kill -0 "$watch_pid" 2>/dev/null
+}
+
+# forward NS…: they are routers, and every ICMP error is sent
+forward() {
+	local ns
+	for ns; do
+		in_ns "$ns" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
+			net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+	done
+}
