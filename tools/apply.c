@@ -119,8 +119,18 @@ static int parse(struct request *r, char **argv)
 /* Not ours to change, but without it nothing comes through. */
 static void advise(const struct want *w, const struct have *h)
 {
-	if (!h->forwarding)
-		warn("this host does not forward: run: sysctl -w net.ipv4.ip_forward=1");
+	static const char *const sysctl[FAMILIES] = {
+		"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding",
+	};
+	bool pods[FAMILIES] = { false };
+
+	for (size_t i = 0; i < w->n_routes; i++)
+		pods[family_index(&w->routes[i].dst.addr)] = true;
+	pods[0] |= !pods[1];
+	for (int f = 0; f < FAMILIES; f++)
+		if (pods[f] && !h->forwarding[f])
+			warn("this host does not forward%s: run: sysctl -w %s=1",
+			     f ? " IPv6" : "", sysctl[f]);
 	if (!addr_is_any(&w->attrs.local) && !have_address(h, &w->attrs.local))
 		warn("%s is not an address of this host%s%s: nothing will reach it",
 		     addr_str(&w->attrs.local), w->node ? ", as it is of node " : "",

@@ -44,6 +44,10 @@ static void tell_peer(const struct change *c)
 		out_str("name", " %s", err_safe(c->name));
 	if (c->op == CHANGE_REMOVE)
 		return;
+	if (c->peer.has_encap)
+		out_str("encap", " encap %s", peer_encaps[c->peer.encap]);
+	if (c->peer.has_dport)
+		out_u64("dport", " dport %" PRIu64, c->peer.dport);
 	if (c->peer.n_add || c->op == CHANGE_ADD) {
 		out_arr("cidrs");
 		for (i = 0; i < c->peer.n_add; i++)
@@ -66,18 +70,21 @@ static void tell_route(const struct diff *d, const struct change *c)
 	if (r->type == RTN_BLACKHOLE)
 		out_str("type", " %s", "blackhole");
 	out_str("dst", " %s", prefix_str(&r->dst));
-	if (c->route.via) {
-		out_str("via", " via %s", addr_str(c->route.via));
+	if (c->route.via.family) {
+		out_str("via", " via %s", addr_str(&c->route.via));
 		out_str("dev", " dev %s onlink", d->want->dev);
+	} else if (c->route.by_device) {
+		out_str("dev", " dev %s", d->want->dev);
 	} else {
 		if (r->gw.family)
 			out_str("via", " via %s", addr_str(&r->gw));
-		if (r->oif)
+		/* The kernel puts IPv6 blackholes on lo. */
+		if (r->oif && r->type == RTN_UNICAST)
 			out_str("dev", " dev %s", rtlink_name(r->oif));
 	}
 	if (r->nhid)
 		out_u64("nhid", NULL, r->nhid);
-	if (r->metric)
+	if (r->metric && r->metric != rtroute_metric(r))
 		out_u64("metric", " metric %" PRIu64, r->metric);
 }
 
@@ -101,6 +108,7 @@ static void tell(const struct diff *d, const struct change *c)
 		[CHANGE_ADD] = "add", [CHANGE_SET] = "change",
 		[CHANGE_REMOVE] = "remove",
 	};
+	struct nat nat;
 
 	out_obj(NULL);
 	out_str("op", NULL, ops[c->op]);
@@ -126,11 +134,15 @@ static void tell(const struct diff *d, const struct change *c)
 		tell_route(d, c);
 		break;
 	case CHANGE_NAT:
-		if (c->op == CHANGE_REMOVE)
+		nat = want_nat(d->want, c->family == AF_INET6);
+		out_str("family", NULL, c->family == AF_INET6 ? "ip6" : "ip");
+		if (c->op == CHANGE_REMOVE) {
+			out_text("%s", c->family == AF_INET6 ? " ip6" : "");
 			break;
-		tell_prefixes("natOutgoing", d->want->nat, d->want->n_nat, " %s");
+		}
+		tell_prefixes("natOutgoing", nat.nat, nat.n_nat, " %s");
 		out_text(" not to");
-		tell_prefixes("pools", d->want->pools, d->want->n_pools, " %s");
+		tell_prefixes("pools", nat.pools, nat.n_pools, " %s");
 		break;
 	}
 	if (c->wrong)
@@ -240,8 +252,10 @@ static void request_nexthop(struct nl_batch *b, struct change *c, uint32_t ifind
 		rtnexthop_replace(b, &c->nexthop);
 }
 
-static void request_route(struct nl_batch *b, struct change *c)
+static void request_route(struct nl_batch *b, struct change *c, uint32_t ifindex)
 {
+	if (c->route.by_device)
+		c->route.r.oif = ifindex;
 	if (c->op == CHANGE_REMOVE)
 		rtroute_del(b, &c->route.r);
 	else if (c->op == CHANGE_ADD)
@@ -252,11 +266,12 @@ static void request_route(struct nl_batch *b, struct change *c)
 
 static const char *do_nat(const struct diff *d, const struct change *c)
 {
-	const struct want *w = d->want;
+	struct nat n = want_nat(d->want, c->family == AF_INET6);
 
 	if (c->op == CHANGE_REMOVE)
-		return nat_remove(w->dev, d->have->nat.alone);
-	return nat_write(w->dev, w->pools, w->n_pools, w->nat, w->n_nat);
+		return nat_remove(d->want->dev, c->family,
+				  d->have->nat[c->family == AF_INET6].alone);
+	return nat_write(d->want->dev, c->family, &n);
 }
 
 static void request(struct nl_batch *b, struct change *c, uint32_t ifindex)
@@ -275,7 +290,7 @@ static void request(struct nl_batch *b, struct change *c, uint32_t ifindex)
 		request_nexthop(b, c, ifindex);
 		break;
 	case CHANGE_ROUTE:
-		request_route(b, c);
+		request_route(b, c, ifindex);
 		break;
 	case CHANGE_NAT:
 		break;

@@ -69,6 +69,8 @@ struct device_peer {
 	struct addr endpoint;
 	const char *name;
 	enum peer_via via;
+	uint8_t encap;		/* IPMESH_ENCAP_* */
+	uint16_t dport;		/* 0: the device's */
 	struct fact_cidr *cidrs;
 	size_t n_cidrs, cap_cidrs;
 	const struct doc_node *at;
@@ -99,6 +101,16 @@ struct cluster {
 /* All documents; 0, or -1 after saying what is wrong. */
 int cluster_read(struct cluster *c, const struct doc_set *docs);
 void cluster_free(struct cluster *c);
+
+static inline uint8_t family_number(int index)
+{
+	return index ? AF_INET6 : AF_INET;
+}
+
+static inline const char *family_name(uint8_t family)
+{
+	return family == AF_INET6 ? "IPv6" : "IPv4";
+}
 
 static inline int family_index(const struct addr *a)
 {

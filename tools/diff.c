@@ -30,6 +30,18 @@ static bool same_attr(const struct linkattr *a, const struct linkattrs *x,
 	       addr_eq(&x->local, &y->local);
 }
 
+/* The kernel refuses it too, but only when some of the work is done. */
+static int check_family(const struct want *w, const struct have *h)
+{
+	if (!h->exists || !(w->attrs.has & LINKATTR_BIT(IFLA_IPMESH_LOCAL)) ||
+	    linkattr_family(&h->link.attrs) == want_family(w))
+		return 0;
+	err_refused("%s has an %s underlay, and by the documents it is %s: choose another name with --dev, or remove it: ipmesh link del %s",
+		    w->dev, family_name(linkattr_family(&h->link.attrs)),
+		    family_name(want_family(w)), w->dev);
+	return -1;
+}
+
 static void diff_device(struct diff *d)
 {
 	const struct want *w = d->want;
@@ -143,6 +155,19 @@ static void peer_request(struct change *c, const struct addr *endpoint,
 	c->peer.endpoint = *endpoint;
 }
 
+/* What differs from what the peer has, when the documents speak of it. */
+static bool peer_encap(struct change *c, const struct want_peer *p,
+		       uint8_t encap, uint16_t dport)
+{
+	struct peer_change *pc = &c->peer;
+
+	pc->has_encap = p->has_encap && p->encap != encap;
+	pc->encap = p->encap;
+	pc->has_dport = p->has_encap && p->dport != dport;
+	pc->dport = p->dport;
+	return pc->has_encap || pc->has_dport;
+}
+
 static void new_peer(struct diff *d, const struct want_peer *p)
 {
 	struct change *c = diff_add(d, CHANGE_ADD, CHANGE_PEER, PHASE_PEER);
@@ -155,6 +180,7 @@ static void new_peer(struct diff *d, const struct want_peer *p)
 	c->peer.add = add;
 	c->peer.n_add = p->n_cidrs;
 	c->peer.flags = IPMESH_PEER_FLAGS_MOVE;
+	peer_encap(c, p, IPMESH_ENCAP_DEVICE, 0);
 }
 
 /*
@@ -167,7 +193,7 @@ static void changed_peer(struct diff *d, const struct want_peer *p,
 	struct prefix *add = xcalloc(p->n_cidrs, sizeof(*add));
 	struct prefix *remove = xcalloc(old->n_cidrs, sizeof(*remove));
 	size_t n_add, n_remove;
-	struct change *c;
+	struct change *c, encap = { 0 };
 	bool full;
 
 	n_add = minus(p->cidrs, p->n_cidrs, old->cidrs, old->n_cidrs, NULL, add);
@@ -175,7 +201,8 @@ static void changed_peer(struct diff *d, const struct want_peer *p,
 			 remove);
 	/* Unless there is no room for both. */
 	full = n_add && old->n_cidrs + n_add > IPMESH_MAX_CIDRS;
-	if (n_add || strcmp(p->name, old->name)) {
+	if (peer_encap(&encap, p, old->encap, old->dport) || n_add ||
+	    strcmp(p->name, old->name)) {
 		c = diff_add(d, CHANGE_SET, CHANGE_PEER, PHASE_PEER);
 		if (full) {
 			c->peer.remove = remove;
@@ -186,6 +213,7 @@ static void changed_peer(struct diff *d, const struct want_peer *p,
 		c->peer.add = add;
 		c->peer.n_add = n_add;
 		c->peer.flags = n_add ? IPMESH_PEER_FLAGS_MOVE : 0;
+		peer_encap(c, p, old->encap, old->dport);
 	} else {
 		free(add);
 	}
@@ -245,10 +273,24 @@ static int diff_peers(struct diff *d)
 	return 0;
 }
 
+struct nat want_nat(const struct want *w, int family)
+{
+	size_t p6 = first_v6(w->pools, w->n_pools);
+	size_t n6 = first_v6(w->nat, w->n_nat);
+
+	if (!family)
+		return (struct nat){ w->pools, w->nat, p6, n6 };
+	return (struct nat){ w->pools + p6, w->nat + n6, w->n_pools - p6,
+			     w->n_nat - n6 };
+}
+
 static int diff_nat(struct diff *d)
 {
 	const struct want *w = d->want;
 	const struct have *h = d->have;
+	struct change *c;
+	struct nat n;
+	int i;
 
 	if (h->nat_wrong) {
 		if (!w->n_nat)
@@ -256,13 +298,17 @@ static int diff_nat(struct diff *d)
 		err_refused("natOutgoing cannot be had: %s", h->nat_wrong);
 		return -1;
 	}
-	if (nat_same(&h->nat, w->pools, w->n_pools, w->nat, w->n_nat))
-		return 0;
-	if (w->n_nat)
-		diff_add(d, h->nat.any ? CHANGE_SET : CHANGE_ADD, CHANGE_NAT,
-			 PHASE_NAT);
-	else
-		diff_add(d, CHANGE_REMOVE, CHANGE_NAT, PHASE_OLD_NAT);
+	for (i = 0; i < FAMILIES; i++) {
+		n = want_nat(w, i);
+		if (nat_same(&h->nat[i], &n))
+			continue;
+		if (!n.n_nat)
+			c = diff_add(d, CHANGE_REMOVE, CHANGE_NAT, PHASE_OLD_NAT);
+		else
+			c = diff_add(d, h->nat[i].any ? CHANGE_SET : CHANGE_ADD,
+				     CHANGE_NAT, PHASE_NAT);
+		c->family = family_number(i);
+	}
 	return 0;
 }
 
@@ -287,6 +333,8 @@ int diff_compute(struct diff *d, const struct want *w, const struct have *h)
 	memset(d, 0, sizeof(*d));
 	d->want = w;
 	d->have = h;
+	if (check_family(w, h))
+		return -1;
 	diff_device(d);
 	diff_addresses(d);
 	if (diff_peers(d) || diff_routes(d) || diff_nat(d))

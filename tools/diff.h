@@ -48,8 +48,10 @@ struct change {
 		struct nexthop nexthop;		/* oif 0: the device */
 		struct {
 			struct rtroute r;
-			const struct addr *via;	/* of a route by nexthop object */
+			struct addr via;	/* of a route by nexthop object */
+			bool by_device;		/* oif is the device's */
 		} route;
+		uint8_t family;			/* of address translation */
 	};
 };
 
@@ -67,6 +69,9 @@ void diff_free(struct diff *d);
 struct change *diff_add(struct diff *d, enum change_op op,
 			enum change_object object, enum change_phase phase);
 int diff_routes(struct diff *d);	/* with their nexthops */
+
+/* What is wanted of address translation, for a family by index. */
+struct nat want_nat(const struct want *w, int family);
 
 /* Does all; exit status. */
 int diff_run(struct diff *d, struct nl *nl);

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What must change: nexthop objects and routes. */
+/*
+ * What must change: nexthop objects and routes.
+ *
+ * Through the tunnel, a route goes on an IPv4 underlay by the peer's nexthop
+ * object, of which a peer with prefixes of both families has two; on an IPv6
+ * one by the device, see plan.c.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,8 +24,9 @@ struct ctx {
 	const struct want *w;
 	const struct have *h;
 	struct way *way;		/* by want's routes */
-	bool *tunnelled;		/* by want's peers: needs a nexthop */
-	uint32_t *nhid;			/* by want's peers */
+	bool by_device;			/* no nexthops at all */
+	bool *tunnelled;		/* by slot(): needs a nexthop */
+	uint32_t *nhid;			/* by slot() */
 	const struct nexthop **by_gw;	/* the device's own, sorted */
 	size_t n_own;
 	bool *used;			/* by have's nexthops */
@@ -29,9 +36,14 @@ struct ctx {
 	size_t n_cidrs;
 };
 
+/* For each of want's peers and each family of its prefixes. */
+static size_t slot(size_t peer, const struct addr *dst)
+{
+	return peer * FAMILIES + (size_t)family_index(dst);
+}
+
 static int resolve(struct ctx *c)
 {
-	const struct want_peer *p;
 	const struct want_route *r;
 	struct way *way;
 	bool warned = false, there;
@@ -42,25 +54,24 @@ static int resolve(struct ctx *c)
 		way = &c->way[i];
 		way->kind = r->kind;
 		if (r->kind == WANT_UNDERLAY || r->kind == WANT_LINKED) {
-			p = &c->w->peers[r->peer];
-			there = have_underlay(c->h, &p->endpoint, &way->gw, &way->oif);
+			there = have_underlay(c->h, &r->gw, &way->gw, &way->oif);
 			if (r->kind == WANT_LINKED)
-				way->kind = there && addr_eq(&way->gw, &p->endpoint) ?
+				way->kind = there && addr_eq(&way->gw, &r->gw) ?
 					    WANT_UNDERLAY : WANT_TUNNEL;
 			else if (!there)
 				return doc_fail(r->at, "%s is to go over the underlay, but this host has no route to %s: add one",
 						prefix_str(&r->dst),
-						addr_str(&p->endpoint));
-			else if (!addr_eq(&way->gw, &p->endpoint) && !warned) {
+						addr_str(&r->gw));
+			else if (!addr_eq(&way->gw, &r->gw) && !warned) {
 				/* As a routing daemon does it; the gateway must know. */
 				warn("%s is not on link: %s goes by %s, which must know the way",
-				     addr_str(&p->endpoint), prefix_str(&r->dst),
+				     addr_str(&r->gw), prefix_str(&r->dst),
 				     addr_str(&way->gw));
 				warned = true;
 			}
 		}
 		if (way->kind == WANT_TUNNEL)
-			c->tunnelled[r->peer] = true;
+			c->tunnelled[slot(r->peer, &r->dst.addr)] = true;
 	}
 	return 0;
 }
@@ -158,17 +169,22 @@ static const struct nexthop *own_nexthop(struct ctx *c, const struct addr *gw)
 }
 
 /* The nexthop of the peer's old endpoint, when the node has moved. */
-static const struct nexthop *moved_nexthop(struct ctx *c, const struct want_peer *p)
+static const struct nexthop *moved_nexthop(struct ctx *c, const struct want_peer *p,
+					   uint8_t family)
 {
 	const struct peer **old, *kp;
 	struct peer key;
+	struct addr gw;
 
 	if (!*p->name || !c->n_gone)
 		return NULL;
 	memcpy(key.name, p->name, sizeof(key.name));
 	kp = &key;
 	old = bsearch(&kp, c->gone, c->n_gone, sizeof(*old), by_name);
-	return old ? own_nexthop(c, &(*old)->endpoint) : NULL;
+	if (!old)
+		return NULL;
+	gw = rtnexthop_gw(&(*old)->endpoint, family);
+	return own_nexthop(c, &gw);
 }
 
 static int diff_nexthops(struct ctx *c)
@@ -177,20 +193,24 @@ static int diff_nexthops(struct ctx *c)
 	const struct nexthop *nh;
 	struct nexthop_ids ids;
 	struct change *ch;
+	struct addr gw;
 	size_t i;
 
+	if (c->by_device)
+		return 0;
 	nexthop_ids_init(&ids, &c->h->nexthops);
-	for (i = 0; i < c->w->n_peers; i++) {
+	for (i = 0; i < c->w->n_peers * FAMILIES; i++) {
 		if (!c->tunnelled[i])
 			continue;
-		p = &c->w->peers[i];
-		nh = own_nexthop(c, &p->endpoint);
+		p = &c->w->peers[i / FAMILIES];
+		gw = rtnexthop_gw(&p->endpoint, family_number(i % FAMILIES));
+		nh = own_nexthop(c, &gw);
 		if (!nh)
-			nh = moved_nexthop(c, p);
+			nh = moved_nexthop(c, p, gw.family);
 		if (nh) {
 			c->used[nh - c->h->nexthops.v] = true;
 			c->nhid[i] = nh->id;
-			if (nh->onlink && addr_eq(&nh->gw, &p->endpoint))
+			if (nh->onlink && addr_eq(&nh->gw, &gw))
 				continue;
 		} else {
 			c->nhid[i] = nexthop_ids_take(&ids);
@@ -202,7 +222,7 @@ static int diff_nexthops(struct ctx *c)
 		ch = diff_add(c->d, nh ? CHANGE_SET : CHANGE_ADD, CHANGE_NEXTHOP,
 			      PHASE_NEXTHOP);
 		ch->nexthop = (struct nexthop){ .id = c->nhid[i],
-						.gw = p->endpoint, .onlink = true };
+						.gw = gw, .onlink = true };
 	}
 	return 0;
 }
@@ -292,7 +312,10 @@ static void wanted_route(const struct ctx *c, size_t i, struct rtroute *r)
 		r->oif = c->way[i].oif;
 		break;
 	default:
-		r->nhid = c->nhid[wr->peer];
+		if (c->by_device)
+			r->oif = c->h->exists ? c->h->link.ifindex : 0;
+		else
+			r->nhid = c->nhid[slot(wr->peer, &wr->dst.addr)];
 		break;
 	}
 }
@@ -330,7 +353,8 @@ static int one_dst(struct ctx *c, size_t i, const struct rtroute *have, size_t n
 	size_t k;
 
 	for (k = 0; k < n; k++) {
-		if (have[k].metric || have[k].tos)
+		/* One with a higher metric is never taken. */
+		if (have[k].metric > rtroute_metric(&have[k]) || have[k].tos)
 			continue;
 		if (have[k].proto == RTPROT_IPMESH &&
 		    !(have[k].oif && have_other_mesh(c->h, have[k].oif))) {
@@ -353,7 +377,8 @@ static int one_dst(struct ctx *c, size_t i, const struct rtroute *have, size_t n
 		if (have[k].proto != RTPROT_IPMESH)
 			continue;
 		/* The kernel uses, and replaces, the first of a key. */
-		if (!have[k].metric && !have[k].tos && !old)
+		if (have[k].metric == rtroute_metric(&have[k]) && !have[k].tos &&
+		    !old)
 			old = &have[k];
 		else if (is_ours(c, &have[k]))
 			remove_route(c, &have[k]);
@@ -363,7 +388,9 @@ static int one_dst(struct ctx *c, size_t i, const struct rtroute *have, size_t n
 	ch = diff_add(c->d, old ? CHANGE_SET : CHANGE_ADD, CHANGE_ROUTE, PHASE_ROUTE);
 	ch->route.r = r;
 	if (r.nhid)
-		ch->route.via = &c->w->peers[wr->peer].endpoint;
+		ch->route.via = rtnexthop_gw(&c->w->peers[wr->peer].endpoint,
+					     wr->dst.addr.family);
+	ch->route.by_device = c->by_device && c->way[i].kind == WANT_TUNNEL;
 	return 0;
 }
 
@@ -408,8 +435,9 @@ int diff_routes(struct diff *d)
 	int ret;
 
 	c.way = xcalloc(c.w->n_routes, sizeof(*c.way));
-	c.tunnelled = xcalloc(c.w->n_peers, sizeof(*c.tunnelled));
-	c.nhid = xcalloc(c.w->n_peers, sizeof(*c.nhid));
+	c.by_device = want_family(c.w) == AF_INET6;
+	c.tunnelled = xcalloc(c.w->n_peers * FAMILIES, sizeof(*c.tunnelled));
+	c.nhid = xcalloc(c.w->n_peers * FAMILIES, sizeof(*c.nhid));
 	index_have(&c);
 	ret = resolve(&c);
 	if (!ret)

@@ -8,9 +8,13 @@
 #include "err.h"
 #include "have.h"
 
-static bool read_forwarding(void)
+static bool read_forwarding(int family)
 {
-	FILE *f = fopen("/proc/sys/net/ipv4/ip_forward", "re");
+	static const char *const files[FAMILIES] = {
+		"/proc/sys/net/ipv4/ip_forward",
+		"/proc/sys/net/ipv6/conf/all/forwarding",
+	};
+	FILE *f = fopen(files[family], "re");
 	int c = f ? fgetc(f) : EOF;
 
 	if (f)
@@ -61,9 +65,9 @@ static void name_devices(struct have *h)
 
 int have_read(struct have *h, struct nl *nl, const char *dev)
 {
-	struct rtroute_filter f = { .family = AF_INET };
+	struct rtroute_filter f = { 0 };
 	const char *wrong;
-	int e;
+	int e, i;
 
 	memset(h, 0, sizeof(*h));
 	if (read_device(h, nl, dev))
@@ -83,10 +87,12 @@ int have_read(struct have *h, struct nl *nl, const char *dev)
 	name_devices(h);
 	if (h->routes.n)
 		qsort(h->routes.v, h->routes.n, sizeof(*h->routes.v), rtroute_cmp);
-	wrong = nat_read(&h->nat, dev);
-	if (wrong)
-		h->nat_wrong = xstrdup(wrong);
-	h->forwarding = read_forwarding();
+	for (i = 0; i < FAMILIES; i++) {
+		wrong = nat_read(&h->nat[i], family_number(i), dev);
+		if (wrong && !h->nat_wrong)
+			h->nat_wrong = xstrdup(wrong);
+		h->forwarding[i] = read_forwarding(i);
+	}
 	return 0;
 }
 
@@ -97,7 +103,8 @@ void have_free(struct have *h)
 	peers_free(&h->peers);
 	rtnexthops_free(&h->nexthops);
 	rtroutes_free(&h->routes);
-	nat_clear(&h->nat);
+	for (int i = 0; i < FAMILIES; i++)
+		nat_clear(&h->nat[i]);
 	free(h->nat_wrong);
 	memset(h, 0, sizeof(*h));
 }
@@ -145,7 +152,7 @@ bool have_underlay(const struct have *h, const struct addr *endpoint,
 	size_t n, i;
 	int len;
 
-	for (len = 32; len >= 0; len--) {
+	for (len = addr_bits(endpoint); len >= 0; len--) {
 		p.len = (uint8_t)len;
 		dst = prefix_masked(&p);
 		r = have_routes(h, &dst, &n);

@@ -2,6 +2,7 @@
 #ifndef IPMESH_HAVE_H
 #define IPMESH_HAVE_H
 
+#include "cluster.h"
 #include "genlpeer.h"
 #include "nat.h"
 #include "nl.h"
@@ -18,10 +19,10 @@ struct have {
 	struct rtaddrs addrs;		/* of all devices */
 	struct peers peers;
 	struct nexthops nexthops;	/* all, by id */
-	struct rtroutes routes;		/* IPv4, table main, by rtroute_cmp() */
-	struct nat_state nat;
+	struct rtroutes routes;		/* table main, by rtroute_cmp() */
+	struct nat_state nat[FAMILIES];
 	char *nat_wrong;		/* nftables cannot be read */
-	bool forwarding;
+	bool forwarding[FAMILIES];
 };
 
 /* 0, or -1 after saying what is wrong. */

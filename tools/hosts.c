@@ -26,57 +26,86 @@ const struct cluster_pool *pool_of(const struct cluster *c, const struct prefix 
 static int guess_cidr(struct host *h, const struct cluster *c, unsigned int mask)
 {
 	const struct cluster_node *n = h->node;
-	struct prefix p = { h->tunnel, (uint8_t)mask }, m = prefix_masked(&p);
-	struct addr first = prefix_nth(&m, 1);
+	struct prefix p = { h->tunnel[0], (uint8_t)mask }, m;
+	struct addr first;
 
-	if (!h->tunnel_at)
+	if (!h->tunnel_at[0])
 		return doc_fail(n->at, "node %s has neither pod CIDRs nor a tunnel address: add a document with its pod CIDRs, such as \"kubectl get nodes -o json\"",
 				err_safe(n->name));
 	if (!c->n_pools)
 		return doc_fail(n->at, "node %s has no pod CIDRs: add a document with them, such as \"kubectl get nodes -o json\", or the pools of \"calicoctl get ippool -o yaml\"",
 				err_safe(n->name));
-	if (!addr_eq(&first, &h->tunnel) || !pool_of(c, &m))
-		return doc_fail(h->tunnel_at, "node %s has no pod CIDRs, and %s is not the first host of a /%u inside a pool: add a document with them, such as \"kubectl get nodes -o json\", or give --node-mask",
-				err_safe(n->name), addr_str(&h->tunnel), mask);
-	h->cidrs = xcalloc(1, sizeof(*h->cidrs));
-	h->cidrs[h->n_cidrs++] = (struct fact_cidr){ m, h->tunnel_at };
+	m = prefix_masked(&p);
+	first = prefix_nth(&m, 1);
+	if (!addr_eq(&first, &h->tunnel[0]) || !pool_of(c, &m))
+		return doc_fail(h->tunnel_at[0], "node %s has no pod CIDRs, and %s is not the first host of a /%u inside a pool: add a document with them, such as \"kubectl get nodes -o json\", or give --node-mask",
+				err_safe(n->name), addr_str(&h->tunnel[0]), mask);
+	h->cidrs[h->n_cidrs++] = (struct fact_cidr){ m, h->tunnel_at[0] };
 	return 0;
 }
 
-static int one_host(struct host *h, const struct cluster_node *n,
-		    const struct cluster *c, unsigned int mask, bool *left_out)
+/* Calico names no tunnel address of IPv6, and flannel none at all. */
+static void find_tunnel(struct host *h, int f)
 {
+	const struct fact_addr *said = &h->node->tunnel[f];
+	const struct prefix *p;
+
+	if (said->at) {
+		h->tunnel[f] = said->p.addr;
+		h->tunnel_at[f] = said->at;
+	}
+	for (size_t i = 0; i < h->n_cidrs && !h->tunnel_at[f]; i++) {
+		p = &h->cidrs[i].p;
+		if (family_index(&p->addr) != f)
+			continue;
+		h->tunnel[f] = prefix_nth(p, p->len < addr_bits(&p->addr));
+		h->tunnel_at[f] = h->cidrs[i].at;
+	}
+}
+
+static bool any_cidr(const struct host *h, uint8_t family)
+{
+	for (size_t i = 0; i < h->n_cidrs; i++)
+		if (h->cidrs[i].p.addr.family == family)
+			return true;
+	return false;
+}
+
+static bool any_pool(const struct cluster *c, uint8_t family)
+{
+	for (size_t i = 0; i < c->n_pools; i++)
+		if (c->pools[i].cidr.addr.family == family)
+			return true;
+	return false;
+}
+
+static int one_host(struct host *h, const struct cluster_node *n,
+		    const struct cluster *c, unsigned int mask, uint8_t family)
+{
+	const struct fact_addr *other = &n->underlay[family == AF_INET];
 	size_t i;
 
 	h->node = n;
-	h->underlay = &n->underlay[0];
+	h->underlay = &n->underlay[family == AF_INET6];
+	if (!h->underlay->at && other->at)
+		return doc_fail(other->at, "node %s has no %s address, and the underlay of this host is %s: add a document with it, or give local in an ipmesh Device",
+				err_safe(n->name), family_name(family),
+				family_name(family));
 	if (!h->underlay->at)
-		return doc_fail(n->at, "node %s has no IPv4 address%s: add a document with it",
-				err_safe(n->name), n->underlay[1].at ?
-				", and this version carries IPv4 over IPv4 only" : "");
-	if (n->tunnel[0].at) {
-		h->tunnel = n->tunnel[0].p.addr;
-		h->tunnel_at = n->tunnel[0].at;
-	}
-	h->cidrs = n->n_cidrs ? xcalloc(n->n_cidrs, sizeof(*h->cidrs)) : NULL;
-	for (i = 0; i < n->n_cidrs; i++) {
-		if (n->cidrs[i].p.addr.family == AF_INET)
-			h->cidrs[h->n_cidrs++] = n->cidrs[i];
-		else
-			*left_out = true;
-	}
-	if (!h->n_cidrs) {
-		free(h->cidrs);
-		h->cidrs = NULL;
-		return guess_cidr(h, c, mask);
-	}
-	if (!h->tunnel_at) {
-		h->tunnel = prefix_nth(&h->cidrs[0].p,
-				       h->cidrs[0].p.len < 32 ? 1 : 0);
-		h->tunnel_at = h->cidrs[0].at;
-	}
-	for (i = 0; i < h->n_cidrs && c->n_pools; i++)
-		if (!pool_of(c, &h->cidrs[i].p))
+		return doc_fail(n->at, "node %s has no address: add a document with it",
+				err_safe(n->name));
+	/* One more than the node has, for that which is guessed. */
+	h->cidrs = xcalloc(n->n_cidrs + 1, sizeof(*h->cidrs));
+	for (i = 0; i < n->n_cidrs; i++)
+		h->cidrs[h->n_cidrs++] = n->cidrs[i];
+	find_tunnel(h, 0);
+	find_tunnel(h, 1);
+	if ((!h->n_cidrs || (n->tunnel[0].at && !any_cidr(h, AF_INET))) &&
+	    guess_cidr(h, c, mask))
+		return -1;
+	for (i = 0; i < h->n_cidrs; i++)
+		if (any_pool(c, h->cidrs[i].p.addr.family) &&
+		    !pool_of(c, &h->cidrs[i].p))
 			return doc_fail(h->cidrs[i].at, "pod CIDR %s of node %s is outside every pool: add its IPPool, or correct it",
 					prefix_str(&h->cidrs[i].p),
 					err_safe(n->name));
@@ -104,7 +133,7 @@ static int clash(const char *what, const struct claim *a, const struct claim *b)
 	if (prefix_eq(&a->p, &b->p))
 		return doc_fail(b->at, "node %s has the same %s %s as node %s at %s: correct one of them",
 				err_safe(b->host->node->name), what,
-				b->p.len == 32 ? addr_str(&b->p.addr) : prefix_str(&b->p),
+				b->p.len == addr_bits(&b->p.addr) ? addr_str(&b->p.addr) : prefix_str(&b->p),
 				err_safe(a->host->node->name), doc_where(a->at));
 	return doc_fail(b->at, "%s %s of node %s is inside %s of node %s at %s: correct one of them",
 			what, prefix_str(&b->p), err_safe(b->host->node->name),
@@ -151,47 +180,57 @@ static int not_inside(const struct claim *cidr, size_t n_cidrs,
 static int check(const struct hosts *h)
 {
 	struct claim *ends, *tunnels, *cidrs;
-	size_t i, k, n_cidrs = 0;
+	size_t i, k, n_cidrs = 0, n_ends = 0, n_tunnels = 0;
+	const struct fact_addr *end;
 	const struct host *host;
 	int ret;
 
 	for (i = 0; i < h->n; i++)
 		n_cidrs += h->v[i].n_cidrs;
-	ends = xcalloc(h->n, sizeof(*ends));
-	tunnels = xcalloc(h->n, sizeof(*tunnels));
+	ends = xcalloc(h->n * FAMILIES, sizeof(*ends));
+	tunnels = xcalloc(h->n * FAMILIES, sizeof(*tunnels));
 	cidrs = xcalloc(n_cidrs, sizeof(*cidrs));
 	n_cidrs = 0;
 	for (i = 0; i < h->n; i++) {
 		host = &h->v[i];
-		ends[i] = (struct claim){ prefix_host(&host->underlay->p.addr),
-					  host, host->underlay->at };
-		tunnels[i] = (struct claim){ prefix_host(&host->tunnel),
-					     host, host->tunnel_at };
+		for (k = 0; k < FAMILIES; k++) {
+			end = &host->node->underlay[k];
+			/* One that nothing here uses may be anybody's. */
+			if (end == host->underlay ||
+			    (end->at && any_cidr(host, end->p.addr.family)))
+				ends[n_ends++] = (struct claim){
+					prefix_host(&end->p.addr), host, end->at };
+			if (host->tunnel_at[k])
+				tunnels[n_tunnels++] = (struct claim){
+					prefix_host(&host->tunnel[k]), host,
+					host->tunnel_at[k] };
+		}
 		for (k = 0; k < host->n_cidrs; k++)
 			cidrs[n_cidrs++] = (struct claim){ host->cidrs[k].p, host,
 							   host->cidrs[k].at };
 	}
-	ret = no_clash("address", ends, h->n);
+	ret = no_clash("address", ends, n_ends);
 	if (!ret)
 		ret = no_clash("pod CIDR", cidrs, n_cidrs);
 	if (!ret)
-		ret = no_clash("tunnel address", tunnels, h->n);
+		ret = no_clash("tunnel address", tunnels, n_tunnels);
 	if (!ret)
-		ret = not_inside(cidrs, n_cidrs, ends, h->n);
+		ret = not_inside(cidrs, n_cidrs, ends, n_ends);
 	free(ends);
 	free(tunnels);
 	free(cidrs);
 	return ret;
 }
 
-int hosts_compute(struct hosts *h, const struct cluster *c, unsigned int mask)
+int hosts_compute(struct hosts *h, const struct cluster *c, unsigned int mask,
+		  uint8_t family)
 {
 	size_t i;
 
 	h->v = xcalloc(c->n_nodes, sizeof(*h->v));
 	h->n = c->n_nodes;
 	for (i = 0; i < h->n; i++)
-		if (one_host(&h->v[i], c->nodes[i], c, mask, &h->left_out))
+		if (one_host(&h->v[i], c->nodes[i], c, mask, family))
 			return -1;
 	return check(h);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The table "ip ipmesh" of nftables, for natOutgoing. */
+/* The tables "ip ipmesh" and "ip6 ipmesh" of nftables, for natOutgoing. */
 #include <ctype.h>
 #include <jansson.h>
 #include <nftables/libnftables.h>
@@ -10,7 +10,23 @@
 #include "err.h"
 #include "nat.h"
 
-#define TABLE "ip ipmesh"
+/* What nftables calls the family, its addresses, and our table there. */
+struct words {
+	uint8_t family, bits;
+	const char *ip, *type, *table;
+};
+
+static const struct words *words_of(uint8_t family)
+{
+	static const struct words v4 = {
+		AF_INET, 32, "ip", "ipv4_addr", "ip ipmesh",
+	};
+	static const struct words v6 = {
+		AF_INET6, 128, "ip6", "ipv6_addr", "ip6 ipmesh",
+	};
+
+	return family == AF_INET6 ? &v6 : &v4;
+}
 
 /* A device's name may have characters that an identifier may not. */
 static const char *ident(const char *prefix, const char *dev)
@@ -97,7 +113,7 @@ static int by_prefix(const void *a, const void *b)
 }
 
 /* Elements are prefixes, or an address alone for a host. */
-static bool read_set(const json_t *set, struct prefix **v, size_t *n, size_t *cap)
+static bool read_set(const json_t *set, const struct words *w, struct prefix **v, size_t *n, size_t *cap)
 {
 	const json_t *elem = json_object_get(set, "elem"), *e, *p;
 	struct prefix cidr;
@@ -107,7 +123,8 @@ static bool read_set(const json_t *set, struct prefix **v, size_t *n, size_t *ca
 	json_array_foreach(elem, i, e) {
 		p = json_object_get(e, "prefix");
 		if (json_is_string(e))
-			snprintf(text, sizeof(text), "%s/32", json_string_value(e));
+			snprintf(text, sizeof(text), "%s/%u", json_string_value(e),
+				 w->bits);
 		else if (json_is_string(json_object_get(p, "addr")))
 			snprintf(text, sizeof(text), "%s/%lld",
 				 json_string_value(json_object_get(p, "addr")),
@@ -121,10 +138,11 @@ static bool read_set(const json_t *set, struct prefix **v, size_t *n, size_t *ca
 	}
 	if (*n)
 		qsort(*v, *n, sizeof(**v), by_prefix);
-	return is(set, "type", "ipv4_addr");
+	return is(set, "type", w->type);
 }
 
-static bool rule_is_ours(const json_t *rule, const char *dev)
+static bool rule_is_ours(const json_t *rule, const struct words *w,
+			 const char *dev)
 {
 	char nat[96], pools[96];
 	json_t *want;
@@ -138,9 +156,9 @@ static bool rule_is_ours(const json_t *rule, const char *dev)
 			 "match", "op", "!=", "left", "meta", "key", "oifname",
 			 "right", dev,
 			 "match", "op", "==", "left", "payload", "protocol",
-			 "ip", "field", "saddr", "right", nat,
+			 w->ip, "field", "saddr", "right", nat,
 			 "match", "op", "!=", "left", "payload", "protocol",
-			 "ip", "field", "daddr", "right", pools,
+			 w->ip, "field", "daddr", "right", pools,
 			 "masquerade");
 	same = want && json_equal(want, json_object_get(rule, "expr"));
 	json_decref(want);
@@ -154,7 +172,8 @@ static bool chain_is_ours(const json_t *chain)
 	       json_integer_value(json_object_get(chain, "prio")) == 100;
 }
 
-static void read_table(struct nat_state *s, const json_t *list_of, const char *dev)
+static void read_table(struct nat_state *s, const struct words *w,
+		       const json_t *list_of, const char *dev)
 {
 	const char *chain = ident("nat", dev), *pools = ident("pools", dev);
 	unsigned int chains = 0, rules = 0, sets = 0;
@@ -175,13 +194,13 @@ static void read_table(struct nat_state *s, const json_t *list_of, const char *d
 				good &= chain_is_ours(o);
 			} else if (!strcmp(what, "rule") && is(o, "chain", chain)) {
 				rules++;
-				good &= rule_is_ours(o, dev);
+				good &= rule_is_ours(o, w, dev);
 			} else if (!strcmp(what, "set") && is(o, "name", chain)) {
 				sets++;
-				good &= read_set(o, &s->nat, &s->n_nat, &s->cap_nat);
+				good &= read_set(o, w, &s->nat, &s->n_nat, &s->cap_nat);
 			} else if (!strcmp(what, "set") && is(o, "name", pools)) {
 				sets++;
-				good &= read_set(o, &s->pools, &s->n_pools,
+				good &= read_set(o, w, &s->pools, &s->n_pools,
 						 &s->cap_pools);
 			} else {
 				s->alone = false;
@@ -192,8 +211,10 @@ static void read_table(struct nat_state *s, const json_t *list_of, const char *d
 	s->whole = good && chains == 1 && rules == 1 && sets == 2;
 }
 
-const char *nat_read(struct nat_state *s, const char *dev)
+const char *nat_read(struct nat_state *s, uint8_t family, const char *dev)
 {
+	const struct words *w = words_of(family);
+	char cmd[32];
 	const json_t *item;
 	const char *wrong;
 	bool there = false;
@@ -202,15 +223,17 @@ const char *nat_read(struct nat_state *s, const char *dev)
 
 	memset(s, 0, sizeof(*s));
 	/* Asking for a table that is not there would be an error like others. */
-	v = list("list tables ip", &wrong);
+	snprintf(cmd, sizeof(cmd), "list tables %s", w->ip);
+	v = list(cmd, &wrong);
 	json_array_foreach(v, i, item)
 		there |= is(json_object_get(item, "table"), "name", "ipmesh");
 	json_decref(v);
 	if (wrong || !there)
 		return wrong;
-	v = list("list table " TABLE, &wrong);
+	snprintf(cmd, sizeof(cmd), "list table %s", w->table);
+	v = list(cmd, &wrong);
 	if (!wrong)
-		read_table(s, v, dev);
+		read_table(s, w, v, dev);
 	json_decref(v);
 	return wrong;
 }
@@ -233,29 +256,38 @@ static bool same(const struct prefix *a, size_t n_a, const struct prefix *b,
 	return true;
 }
 
-bool nat_same(const struct nat_state *s, const struct prefix *pools,
-	      size_t n_pools, const struct prefix *nat, size_t n_nat)
+bool nat_same(const struct nat_state *s, const struct nat *want)
 {
-	if (!n_nat)
+	if (!want->n_nat)
 		return !s->any;
-	return s->whole && same(s->pools, s->n_pools, pools, n_pools) &&
-	       same(s->nat, s->n_nat, nat, n_nat);
+	return s->whole &&
+	       same(s->pools, s->n_pools, want->pools, want->n_pools) &&
+	       same(s->nat, s->n_nat, want->nat, want->n_nat);
 }
 
-static void put_set(FILE *f, const char *name, const struct prefix *v, size_t n)
+static void put_set(FILE *f, const struct words *w, const char *name)
 {
-	fprintf(f, "add set " TABLE " %s { type ipv4_addr; flags interval; }\n"
-		"flush set " TABLE " %s\nadd element " TABLE " %s { ",
-		name, name, name);
+	fprintf(f, "add set %s %s { type %s; flags interval; }\n", w->table, name,
+		w->type);
+}
+
+static void fill_set(FILE *f, const struct words *w, const char *name,
+		     const struct prefix *v, size_t n)
+{
+	put_set(f, w, name);
+	fprintf(f, "flush set %s %s\n", w->table, name);
+	if (!n)
+		return;
+	fprintf(f, "add element %s %s { ", w->table, name);
 	for (size_t i = 0; i < n; i++)
 		fprintf(f, "%s%s", i ? ", " : "", prefix_str(&v[i]));
 	fprintf(f, " }\n");
 }
 
-static void put_chain(FILE *f, const char *name)
+static void put_chain(FILE *f, const struct words *w, const char *name)
 {
-	fprintf(f, "add chain " TABLE " %s { type nat hook postrouting priority 100; policy accept; }\n",
-		name);
+	fprintf(f, "add chain %s %s { type nat hook postrouting priority 100; policy accept; }\n",
+		w->table, name);
 }
 
 static const char *commit(FILE *f, char **text)
@@ -269,10 +301,10 @@ static const char *commit(FILE *f, char **text)
 	return wrong;
 }
 
-const char *nat_write(const char *dev, const struct prefix *pools,
-		      size_t n_pools, const struct prefix *nat, size_t n_nat)
+const char *nat_write(const char *dev, uint8_t family, const struct nat *want)
 {
 	const char *chain = ident("nat", dev), *set = ident("pools", dev);
+	const struct words *w = words_of(family);
 	char *text = NULL;
 	size_t len;
 	FILE *f;
@@ -283,19 +315,20 @@ const char *nat_write(const char *dev, const struct prefix *pools,
 	f = open_memstream(&text, &len);
 	if (!f)
 		return "out of memory";
-	fprintf(f, "add table " TABLE "\n");
-	put_chain(f, chain);
-	fprintf(f, "flush chain " TABLE " %s\n", chain);
-	put_set(f, set, pools, n_pools);
-	put_set(f, chain, nat, n_nat);
-	fprintf(f, "add rule " TABLE " %s oifname != \"%s\" ip saddr @%s ip daddr != @%s masquerade\n",
-		chain, dev, chain, set);
+	fprintf(f, "add table %s\n", w->table);
+	put_chain(f, w, chain);
+	fprintf(f, "flush chain %s %s\n", w->table, chain);
+	fill_set(f, w, set, want->pools, want->n_pools);
+	fill_set(f, w, chain, want->nat, want->n_nat);
+	fprintf(f, "add rule %s %s oifname != \"%s\" %s saddr @%s %s daddr != @%s masquerade\n",
+		w->table, chain, dev, w->ip, chain, w->ip, set);
 	return commit(f, &text);
 }
 
-const char *nat_remove(const char *dev, bool table)
+const char *nat_remove(const char *dev, uint8_t family, bool table)
 {
 	const char *chain = ident("nat", dev), *set = ident("pools", dev);
+	const struct words *w = words_of(family);
 	char *text = NULL;
 	size_t len;
 	FILE *f;
@@ -304,14 +337,14 @@ const char *nat_remove(const char *dev, bool table)
 	if (!f)
 		return "out of memory";
 	if (table) {
-		fprintf(f, "delete table " TABLE "\n");
+		fprintf(f, "delete table %s\n", w->table);
 		return commit(f, &text);
 	}
 	/* What is missing is added first, so that deleting cannot fail. */
-	put_chain(f, chain);
-	fprintf(f, "add set " TABLE " %s { type ipv4_addr; flags interval; }\n"
-		"add set " TABLE " %s { type ipv4_addr; flags interval; }\n"
-		"delete chain " TABLE " %s\ndelete set " TABLE " %s\ndelete set " TABLE " %s\n",
-		chain, set, chain, chain, set);
+	put_chain(f, w, chain);
+	put_set(f, w, chain);
+	put_set(f, w, set);
+	fprintf(f, "delete chain %s %s\ndelete set %s %s\ndelete set %s %s\n",
+		w->table, chain, w->table, chain, w->table, set);
 	return commit(f, &text);
 }

@@ -5,10 +5,15 @@
 #include "addr.h"
 
 /*
- * natOutgoing, by libnftables: the table "ip ipmesh" has for each device a
- * set of all pools, a set of those that are translated, and a chain with one
- * rule.  Nothing outside the table is read or written.
+ * natOutgoing, by libnftables: the tables "ip ipmesh" and "ip6 ipmesh" have
+ * for each device a set of all pools, a set of those that are translated, and
+ * a chain with one rule.  Nothing outside the tables is read or written.
  */
+struct nat {
+	const struct prefix *pools, *nat;	/* sorted, of one family */
+	size_t n_pools, n_nat;
+};
+
 struct nat_state {
 	bool any;		/* something of the device is there */
 	bool whole;		/* chain, rule and both sets are as we write them */
@@ -18,16 +23,12 @@ struct nat_state {
 };
 
 /* NULL, or what is wrong, good until the next call. */
-const char *nat_read(struct nat_state *s, const char *dev);
+const char *nat_read(struct nat_state *s, uint8_t family, const char *dev);
 void nat_clear(struct nat_state *s);
-
-/* The wanted prefixes are sorted. */
-bool nat_same(const struct nat_state *s, const struct prefix *pools,
-	      size_t n_pools, const struct prefix *nat, size_t n_nat);
+bool nat_same(const struct nat_state *s, const struct nat *want);
 
 /* All in one transaction.  NULL, or what is wrong, good until the next call. */
-const char *nat_write(const char *dev, const struct prefix *pools,
-		      size_t n_pools, const struct prefix *nat, size_t n_nat);
-const char *nat_remove(const char *dev, bool table);
+const char *nat_write(const char *dev, uint8_t family, const struct nat *want);
+const char *nat_remove(const char *dev, uint8_t family, bool table);
 
 #endif

@@ -16,6 +16,10 @@
  *	  dscp: inherit			# or 0-63
  *	  pmtudisc: on			# or off
  *	  fwmark: 0
+ *	  encap: none			# or udp, with:
+ *	  dport: 5555
+ *	  sport: flow			# or a number
+ *	  csum: off			# the default on an IPv6 underlay: on
  *	  maxPeers: 65536
  *	  blackhole: [10.244.0.0/24]	# this host's own pod CIDRs
  *	  pools: [10.244.0.0/16]	# all addresses of the overlay
@@ -25,6 +29,8 @@
  *	    endpoint: 172.16.40.198
  *	    cidrs: [10.244.1.0/24]
  *	    via: tunnel			# or underlay, or none: no route at all
+ *	    encap: device		# as the device; or none, or udp
+ *	    dport: 5555			# when not the device's
  *
  * Only apiVersion, kind and metadata.name are required; a peer needs its
  * endpoint.  A field that is left out has the default of the device.  See
@@ -47,11 +53,11 @@ static const char *const metadata_fields[] = {
 
 static const char *const spec_fields[] = {
 	"local", "dev", "address", "mtu", "mode", "ttl", "dscp", "pmtudisc",
-	"fwmark", "maxPeers", "blackhole", "pools", "natOutgoing", "peers", NULL
+	"fwmark", "encap", "dport", "sport", "csum", "maxPeers", "blackhole", "pools", "natOutgoing", "peers", NULL
 };
 
 static const char *const peer_fields[] = {
-	"name", "endpoint", "cidrs", "via", NULL
+	"name", "endpoint", "cidrs", "via", "encap", "dport", NULL
 };
 
 /* Fields that are attributes of the device, by the tool's word for each. */
@@ -65,6 +71,10 @@ static const struct {
 	{ "dscp", "dscp" },
 	{ "pmtudisc", "pmtudisc" },
 	{ "fwmark", "fwmark" },
+	{ "encap", "encap" },
+	{ "dport", "dport" },
+	{ "sport", "sport" },
+	{ "csum", "csum" },
 	{ "maxPeers", "max_peers" },
 };
 
@@ -117,6 +127,23 @@ static int read_via(const struct doc_node *doc, enum peer_via *via)
 	return 0;
 }
 
+static int read_encap(struct device_peer *p, const struct doc_node *doc)
+{
+	const struct doc_node *n;
+	uint64_t dport;
+	int ret;
+
+	ret = doc_string(doc, "encap", &n);
+	if (ret > 0 && !peer_encap_read(n->text, &p->encap))
+		return doc_fail(n, "\"%s\" is not none, udp or device",
+				err_safe(n->text));
+	if (ret >= 0)
+		ret = doc_uint(doc, "dport", 1, UINT16_MAX, &dport);
+	if (ret > 0)
+		p->dport = (uint16_t)dport;
+	return ret < 0 ? -1 : 0;
+}
+
 static int read_peer(struct cluster_device *d, const struct doc_node *doc)
 {
 	struct device_peer *p;
@@ -132,6 +159,7 @@ static int read_peer(struct cluster_device *d, const struct doc_node *doc)
 	p = &d->peers[d->n_peers++];
 	memset(p, 0, sizeof(*p));
 	p->name = "";
+	p->encap = IPMESH_ENCAP_DEVICE;
 	ret = doc_string(doc, "endpoint", &p->at);
 	if (ret < 0)
 		return -1;
@@ -150,7 +178,7 @@ static int read_peer(struct cluster_device *d, const struct doc_node *doc)
 			return doc_fail(n, "longer than %d bytes", IPMESH_NAME_MAX);
 		p->name = n->text;
 	}
-	if (read_via(doc, &p->via))
+	if (read_via(doc, &p->via) || read_encap(p, doc))
 		return -1;
 	return prefixes(doc, "cidrs", false, &p->cidrs, &p->n_cidrs);
 }

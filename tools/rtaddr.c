@@ -79,6 +79,8 @@ static void put(struct nl_batch *b, const struct rtaddr *a, uint16_t type,
 	struct ifaddrmsg hdr = {
 		.ifa_family = a->addr.addr.family,
 		.ifa_prefixlen = a->addr.len,
+		/* Nobody else can have it: there is no link to ask. */
+		.ifa_flags = a->addr.addr.family == AF_INET6 ? IFA_F_NODAD : 0,
 		.ifa_scope = a->scope,
 		.ifa_index = a->ifindex,
 	};

@@ -275,7 +275,7 @@ const char *rtroute_str(const struct rtroute *r)
 		n += (size_t)snprintf(buf + n, size - n, " nhid %u", r->nhid);
 	n += (size_t)snprintf(buf + n, size - n, " proto %s",
 			      rtroute_proto_name(r->proto ? r->proto : RTPROT_IPMESH));
-	if (r->metric && !(r->dst.addr.family == AF_INET6 && r->metric == 1024))
+	if (r->metric && r->metric != rtroute_metric(r))
 		n += (size_t)snprintf(buf + n, size - n, " metric %u", r->metric);
 	if (r->onlink)
 		n += (size_t)snprintf(buf + n, size - n, " onlink");

@@ -53,6 +53,12 @@ void rtroute_add(struct nl_batch *b, const struct rtroute *r);
 void rtroute_replace(struct nl_batch *b, const struct rtroute *r);
 void rtroute_del(struct nl_batch *b, const struct rtroute *r);
 
+/* The metric of a route that names none: of IPv6 the kernel makes it 1024. */
+static inline uint32_t rtroute_metric(const struct rtroute *r)
+{
+	return r->dst.addr.family == AF_INET6 ? 1024 : 0;
+}
+
 /* "10.244.1.0/24 via 172.16.40.198 dev eth0 onlink", as ip prints it; static. */
 const char *rtroute_str(const struct rtroute *r);
 

@@ -15,12 +15,16 @@ static void add_prefix(struct prefix **v, size_t *n, size_t *cap,
 	(*v)[(*n)++] = *p;
 }
 
-static void add_route(struct want *w, const struct prefix *dst,
-		      enum want_kind kind, size_t peer, const struct doc_node *at)
+static struct want_route *add_route(struct want *w, const struct prefix *dst,
+				    enum want_kind kind, size_t peer,
+				    const struct doc_node *at)
 {
 	w->routes = xgrow(w->routes, w->n_routes, &w->cap_routes,
 			  sizeof(*w->routes));
-	w->routes[w->n_routes++] = (struct want_route){ *dst, kind, peer, at };
+	w->routes[w->n_routes] = (struct want_route){
+		.dst = *dst, .kind = kind, .peer = peer, .at = at,
+	};
+	return &w->routes[w->n_routes++];
 }
 
 static struct want_peer *add_peer(struct want *w, const struct addr *endpoint,
@@ -62,11 +66,11 @@ static int choose_device(struct want *w, const struct cluster *c,
 	return 0;
 }
 
-static const struct host *choose_node(const struct cluster *c,
-				      const struct hosts *h,
-				      const struct want_options *o)
+static const struct cluster_node *choose_node(const struct cluster *c,
+					      const struct want_options *o)
 {
 	char host[256] = "", some[300] = "";
+	const struct cluster_node *node;
 	const char *name = o->node;
 	size_t i, len = 0;
 
@@ -74,100 +78,146 @@ static const struct host *choose_node(const struct cluster *c,
 		gethostname(host, sizeof(host) - 1);
 		name = host;
 	}
-	for (i = 0; i < h->n; i++)
-		if (!strcmp(h->v[i].node->name, name))
-			return &h->v[i];
-	for (i = 0; i < h->n && i < 5; i++)
+	node = cluster_find(c, name);
+	if (node)
+		return node;
+	for (i = 0; i < c->n_nodes && i < 5; i++)
 		len += (size_t)snprintf(some + len, sizeof(some) - len, "%s%.40s",
-					i ? ", " : "", h->v[i].node->name);
+					i ? ", " : "", c->nodes[i]->name);
 	err_refused("%s: node \"%s\"%s is not in the documents, which have %s%s: give one with --node",
 		    c->nodes[0]->at->file, err_safe(name),
 		    o->node ? "" : " (the name of this host)", some,
-		    h->n > 5 ? " and others" : "");
+		    c->n_nodes > 5 ? " and others" : "");
 	return NULL;
 }
 
-static enum want_kind kind_of(const struct cluster_pool *pool,
-			      const struct host *self, const struct host *other)
+/*
+ * The underlay is IPv4 where this host has an IPv4 address, unless a Device
+ * says otherwise by its local address.
+ */
+static int choose_local(struct want *w, const struct cluster_node *self)
 {
-	const struct fact_addr *u = self->underlay;
+	bool said = w->attrs.has & LINKATTR_BIT(IFLA_IPMESH_LOCAL) &&
+		    !addr_is_any(&w->attrs.local);
+	const struct fact_addr *u;
 
-	if (!pool || pool->mode == POOL_ALWAYS)
+	u = &self->underlay[said ? family_index(&w->attrs.local) :
+			    !self->underlay[0].at];
+	if (said && u->at && !addr_eq(&w->attrs.local, &u->p.addr))
+		return doc_fail(u->at, "node %s is at %s, but the device %s has local %s: correct one of them",
+				err_safe(w->node), addr_str(&u->p.addr), w->dev,
+				addr_str(&w->attrs.local));
+	/* Without an address hosts_compute() will complain. */
+	if (!said && u->at) {
+		w->attrs.local = u->p.addr;
+		w->attrs.has |= LINKATTR_BIT(IFLA_IPMESH_LOCAL);
+	}
+	return 0;
+}
+
+/* How SELF reaches a prefix of OTHER's; over the underlay by its address of the
+ * prefix's own family, so both must have one.
+ */
+static enum want_kind kind_of(const struct cluster_pool *pool,
+			      const struct host *self, const struct host *other,
+			      int family)
+{
+	const struct fact_addr *mine = &self->node->underlay[family];
+	const struct fact_addr *u = &other->node->underlay[family];
+
+	if (!pool || pool->mode == POOL_ALWAYS || !mine->at || !u->at)
 		return WANT_TUNNEL;
 	if (pool->mode == POOL_NEVER)
 		return WANT_UNDERLAY;
 	/* Without a length, the routes of this host know what is on link. */
-	if (!u->has_len)
+	if (!mine->has_len)
 		return WANT_LINKED;
-	return prefix_contains(&(struct prefix){ prefix_masked(&u->p).addr, u->p.len },
-			       &other->underlay->p.addr) ?
+	return prefix_contains(&(struct prefix){ prefix_masked(&mine->p).addr,
+						 mine->p.len }, &u->p.addr) ?
 		WANT_UNDERLAY : WANT_TUNNEL;
+}
+
+static void add_way(struct want *w, const struct cluster_pool *pool,
+		    const struct host *self, const struct host *host,
+		    const struct prefix *dst, const struct doc_node *at)
+{
+	int f = family_index(&dst->addr);
+
+	add_route(w, dst, kind_of(pool, self, host, f), w->n_peers - 1, at)->gw =
+		host->node->underlay[f].p.addr;
 }
 
 static void add_host(struct want *w, const struct cluster *c,
 		     const struct host *self, const struct host *host)
 {
-	struct prefix tunnel = prefix_host(&host->tunnel);
 	const struct cluster_pool *pool;
-	bool inside = false;
+	bool inside[FAMILIES] = { false };
+	const struct prefix *cidr;
+	struct prefix tunnel;
 	struct want_peer *p;
 	size_t i;
+	int f;
 
 	p = add_peer(w, &host->underlay->p.addr, host->node->name,
 		     host->underlay->at);
 	for (i = 0; i < host->n_cidrs; i++) {
-		inside |= prefix_contains(&host->cidrs[i].p, &host->tunnel);
-		pool = pool_of(c, &host->cidrs[i].p);
+		cidr = &host->cidrs[i].p;
+		f = family_index(&cidr->addr);
+		inside[f] |= prefix_contains(cidr, &host->tunnel[f]);
+		pool = pool_of(c, cidr);
 		if (pool && pool->vxlan)
 			continue;
-		add_prefix(&p->cidrs, &p->n_cidrs, &p->cap_cidrs,
-			   &host->cidrs[i].p);
-		add_route(w, &host->cidrs[i].p, kind_of(pool, self, host),
-			  w->n_peers - 1, host->cidrs[i].at);
+		add_prefix(&p->cidrs, &p->n_cidrs, &p->cap_cidrs, cidr);
+		add_way(w, pool, self, host, cidr, host->cidrs[i].at);
 	}
 	/* The host itself sends from its tunnel address. */
-	if (!inside) {
+	for (f = 0; f < FAMILIES; f++) {
+		if (inside[f] || !host->tunnel_at[f])
+			continue;
+		tunnel = prefix_host(&host->tunnel[f]);
 		add_prefix(&p->cidrs, &p->n_cidrs, &p->cap_cidrs, &tunnel);
-		add_route(w, &tunnel, kind_of(pool_of(c, &tunnel), self, host),
-			  w->n_peers - 1, host->tunnel_at);
+		add_way(w, pool_of(c, &tunnel), self, host, &tunnel,
+			host->tunnel_at[f]);
 	}
 }
 
-static int from_nodes(struct want *w, const struct cluster *c,
-		      const struct hosts *h, const struct want_options *o)
+static void add_self(struct want *w, const struct cluster *c,
+		     const struct host *self)
 {
-	const struct host *self = choose_node(c, h, o);
 	const struct cluster_pool *pool;
 	struct prefix tunnel;
-	bool vxlan = false;
 	size_t i;
+	int f;
 
-	if (!self)
-		return -1;
-	w->node = self->node->name;
-	if (!(w->attrs.has & LINKATTR_BIT(IFLA_IPMESH_LOCAL)) ||
-	    addr_is_any(&w->attrs.local)) {
-		w->attrs.local = self->underlay->p.addr;
-		w->attrs.has |= LINKATTR_BIT(IFLA_IPMESH_LOCAL);
-	} else if (!addr_eq(&w->attrs.local, &self->underlay->p.addr)) {
-		return doc_fail(self->underlay->at, "node %s is at %s, but the device %s has local %s: correct one of them",
-				err_safe(w->node),
-				addr_str(&self->underlay->p.addr), w->dev,
-				addr_str(&w->attrs.local));
+	for (f = 0; f < FAMILIES; f++) {
+		tunnel = prefix_host(&self->tunnel[f]);
+		for (i = 0; i < w->n_addresses; i++)
+			if (prefix_eq(&w->addresses[i], &tunnel))
+				break;
+		if (self->tunnel_at[f] && i == w->n_addresses)
+			add_prefix(&w->addresses, &w->n_addresses,
+				   &w->cap_addresses, &tunnel);
 	}
-	tunnel = prefix_host(&self->tunnel);
-	for (i = 0; i < w->n_addresses; i++)
-		if (prefix_eq(&w->addresses[i], &tunnel))
-			break;
-	if (i == w->n_addresses)
-		add_prefix(&w->addresses, &w->n_addresses, &w->cap_addresses,
-			   &tunnel);
 	for (i = 0; i < self->n_cidrs; i++) {
 		pool = pool_of(c, &self->cidrs[i].p);
 		if (!pool || !pool->vxlan)
 			add_route(w, &self->cidrs[i].p, WANT_BLACKHOLE, 0,
 				  self->cidrs[i].at);
 	}
+}
+
+static void from_nodes(struct want *w, const struct cluster *c,
+		       const struct hosts *h, const struct cluster_node *node)
+{
+	const struct host *self = NULL;
+	const struct cluster_pool *pool;
+	bool vxlan = false;
+	size_t i;
+
+	for (i = 0; i < h->n && !self; i++)
+		if (h->v[i].node == node)
+			self = &h->v[i];
+	add_self(w, c, self);
 	for (i = 0; i < h->n; i++)
 		if (&h->v[i] != self)
 			add_host(w, c, self, &h->v[i]);
@@ -175,25 +225,32 @@ static int from_nodes(struct want *w, const struct cluster *c,
 	for (i = 0; i < c->n_pools; i++) {
 		pool = &c->pools[i];
 		vxlan |= pool->vxlan;
-		if (pool->cidr.addr.family != AF_INET)
-			continue;
 		add_prefix(&w->pools, &w->n_pools, &w->cap_pools, &pool->cidr);
 		if (pool->nat_outgoing)
 			add_prefix(&w->nat, &w->n_nat, &w->cap_nat, &pool->cidr);
 	}
-	if (h->left_out)
-		warn("IPv6 pod CIDRs are left out: this version carries IPv4");
 	if (vxlan)
 		warn("pools with a vxlanMode are left out: ipmesh carries IP in IP");
-	return 0;
 }
 
-static int only_v4(const struct fact_cidr *v, size_t n)
+/* What the kernel would refuse, too, but not name the line of. */
+static int check_families(const struct want *w, const struct device_peer *dp)
 {
-	for (size_t i = 0; i < n; i++)
-		if (v[i].p.addr.family != AF_INET)
-			return doc_fail(v[i].at, "%s: this version carries IPv4 only",
-					prefix_str(&v[i].p));
+	uint8_t family = want_family(w);
+
+	if (dp->endpoint.family != family)
+		return doc_fail(dp->at, "the endpoint %s is %s, but the underlay of %s is %s by its local address %s: correct one of them",
+				addr_str(&dp->endpoint),
+				family_name(dp->endpoint.family), w->dev,
+				family_name(family),
+				addr_is_any(&w->attrs.local) ? "any" :
+				addr_str(&w->attrs.local));
+	if (dp->via != VIA_UNDERLAY || family == AF_INET6)
+		return 0;
+	for (size_t i = 0; i < dp->n_cidrs; i++)
+		if (dp->cidrs[i].p.addr.family != family)
+			return doc_fail(dp->cidrs[i].at, "%s is IPv6, and so cannot go over an IPv4 underlay without a tunnel: leave out \"via: underlay\"",
+					prefix_str(&dp->cidrs[i].p));
 	return 0;
 }
 
@@ -208,13 +265,7 @@ static int from_device(struct want *w, const struct cluster_device *d)
 	struct want_peer *p;
 	size_t i, k;
 
-	w->attrs = d->attrs;
-	/* A document describes the whole device. */
-	linkattr_defaults(&w->attrs);
 	w->mtu = d->mtu;
-	if (only_v4(d->blackholes, d->n_blackholes) ||
-	    only_v4(d->pools, d->n_pools) || only_v4(d->nat, d->n_nat))
-		return -1;
 	for (i = 0; i < d->n_addresses; i++)
 		add_prefix(&w->addresses, &w->n_addresses, &w->cap_addresses,
 			   &d->addresses[i].p);
@@ -232,20 +283,20 @@ static int from_device(struct want *w, const struct cluster_device *d)
 	}
 	for (i = 0; i < d->n_peers; i++) {
 		dp = &d->peers[i];
-		if (dp->endpoint.family != AF_INET)
-			return doc_fail(dp->at, "%s: this version carries IPv4 over IPv4 only",
-					addr_str(&dp->endpoint));
+		if (check_families(w, dp))
+			return -1;
 		if (dp->n_cidrs > IPMESH_MAX_CIDRS)
 			return doc_fail(dp->cidrs[IPMESH_MAX_CIDRS].at, "more than %d CIDRs of one peer",
 					IPMESH_MAX_CIDRS);
-		if (only_v4(dp->cidrs, dp->n_cidrs))
-			return -1;
 		p = add_peer(w, &dp->endpoint, dp->name, dp->at);
+		p->has_encap = true;
+		p->encap = dp->encap;
+		p->dport = dp->dport;
 		for (k = 0; k < dp->n_cidrs; k++) {
 			add_prefix(&p->cidrs, &p->n_cidrs, &p->cap_cidrs,
 				   &dp->cidrs[k].p);
 			add_route(w, &dp->cidrs[k].p, kinds[dp->via],
-				  w->n_peers - 1, dp->cidrs[k].at);
+				  w->n_peers - 1, dp->cidrs[k].at)->gw = dp->endpoint;
 		}
 	}
 	return 0;
@@ -356,22 +407,38 @@ int want_compute(struct want *w, const struct cluster *c,
 		 const struct want_options *o)
 {
 	const struct cluster_device *doc;
+	const struct cluster_node *self = NULL;
 	struct hosts h = { 0 };
-	int ret;
+	int ret = 0;
 
 	memset(w, 0, sizeof(*w));
-	ret = choose_device(w, c, o, &doc);
-	if (!ret && o->node && !c->n_nodes) {
+	if (choose_device(w, c, o, &doc))
+		return -1;
+	if (o->node && !c->n_nodes) {
 		err_refused("%s: node \"%s\" is not in the documents, which describe a device only: leave --node out",
 			    c->devices[0].at->file, err_safe(o->node));
-		ret = -1;
+		return -1;
 	}
-	if (!ret && doc)
-		ret = from_device(w, doc);
-	if (!ret && c->n_nodes) {
-		ret = hosts_compute(&h, c, o->node_mask);
+	if (doc)
+		w->attrs = doc->attrs;
+	if (c->n_nodes) {
+		self = choose_node(c, o);
+		if (!self)
+			return -1;
+		w->node = self->name;
+		if (choose_local(w, self))
+			return -1;
+	}
+	/* A Device describes all of it: what it leaves out has its default. */
+	if (doc) {
+		linkattr_defaults(&w->attrs);
+		if (from_device(w, doc))
+			return -1;
+	}
+	if (self) {
+		ret = hosts_compute(&h, c, o->node_mask, want_family(w));
 		if (!ret)
-			ret = from_nodes(w, c, &h, o);
+			from_nodes(w, c, &h, self);
 		hosts_free(&h);
 	}
 	if (!ret) {

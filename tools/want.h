@@ -11,7 +11,7 @@
  * whatever their form.  Nothing here has looked at the kernel.
  */
 enum want_kind {
-	WANT_TUNNEL,		/* through the peer's nexthop object */
+	WANT_TUNNEL,		/* through the device, see diff_routes.c */
 	WANT_UNDERLAY,		/* by the underlay's own route to the endpoint */
 	WANT_LINKED,		/* as WANT_UNDERLAY when on link, else WANT_TUNNEL */
 	WANT_BLACKHOLE,
@@ -22,6 +22,7 @@ struct want_route {
 	struct prefix dst;
 	enum want_kind kind;
 	size_t peer;		/* index; not of a blackhole */
+	struct addr gw;		/* of WANT_UNDERLAY and WANT_LINKED */
 	const struct doc_node *at;
 };
 
@@ -30,6 +31,9 @@ struct want_peer {
 	char name[IPMESH_NAME_MAX + 1];
 	struct prefix *cidrs;	/* sorted */
 	size_t n_cidrs, cap_cidrs;
+	bool has_encap;		/* the documents speak of it */
+	uint8_t encap;
+	uint16_t dport;
 	const struct doc_node *at;
 };
 
@@ -61,12 +65,28 @@ int want_compute(struct want *w, const struct cluster *c,
 		 const struct want_options *o);
 void want_free(struct want *w);
 
-/* A node with all that can be concluded of it; IPv4. */
+/* The family of the underlay, which that of the local address is. */
+static inline uint8_t want_family(const struct want *w)
+{
+	return linkattr_family(&w->attrs);
+}
+
+/* The first of a sorted list that is IPv6; N when none is. */
+static inline size_t first_v6(const struct prefix *v, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n && v[i].addr.family != AF_INET6; i++)
+		;
+	return i;
+}
+
+/* A node with all that can be concluded of it. */
 struct host {
 	const struct cluster_node *node;
-	const struct fact_addr *underlay;
-	struct addr tunnel;
-	const struct doc_node *tunnel_at;
+	const struct fact_addr *underlay;	/* of the underlay's family */
+	struct addr tunnel[FAMILIES];		/* with tunnel_at */
+	const struct doc_node *tunnel_at[FAMILIES];
 	struct fact_cidr *cidrs;
 	size_t n_cidrs;
 };
@@ -74,12 +94,16 @@ struct host {
 struct hosts {
 	struct host *v;
 	size_t n;
-	bool left_out;		/* there are pod CIDRs of IPv6 */
 };
 
-/* In the order of c->nodes, and checked against each other. */
-int hosts_compute(struct hosts *h, const struct cluster *c, unsigned int mask);
+/* In the order of c->nodes, and checked against each other; FAMILY is that of
+ * the underlay.
+ */
+int hosts_compute(struct hosts *h, const struct cluster *c, unsigned int mask,
+		  uint8_t family);
 void hosts_free(struct hosts *h);
+
+/* The pool that holds the prefix; NULL: none. */
 const struct cluster_pool *pool_of(const struct cluster *c, const struct prefix *p);
 
 #endif
