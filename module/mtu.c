@@ -17,6 +17,9 @@
 #include "peer.h"
 #include "underlay.h"
 
+/* A pass over the devices of a namespace is under way; under RTNL. */
+static bool updating;
+
 /* The largest packet that a route takes, as its owner set it up: a path MTU
  * that was learned belongs to one endpoint and not to the device.
  */
@@ -94,8 +97,7 @@ void ipmesh_mtu_update(struct ipmesh_dev *ipm)
 
 	ASSERT_RTNL();
 
-	/* two devices that lead into each other would call one another here */
-	if (!ipm->mtu_auto || ipm->mtu_following)
+	if (!ipm->mtu_auto)
 		return;
 
 	rcu_read_lock();
@@ -108,21 +110,6 @@ void ipmesh_mtu_update(struct ipmesh_dev *ipm)
 	ipm->mtu_following = true;
 	dev_set_mtu(ipm->dev, mtu);
 	ipm->mtu_following = false;
-}
-
-/**
- * ipmesh_mtu_differs - whether a route asks for another look at the MTU
- * @ipm: the device
- * @conf: its conf
- * @dst: route to a peer
- *
- * Return: true when @dst's MTU is not the one that the device follows.
- */
-bool ipmesh_mtu_differs(const struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
-			const struct dst_entry *dst)
-{
-	return READ_ONCE(ipm->mtu_auto) &&
-	       inner_mtu(ipm, conf, route_mtu(dst)) != READ_ONCE(ipm->dev->mtu);
 }
 
 /**
@@ -159,18 +146,42 @@ bool ipmesh_mtu_narrows(const struct ipmesh_dev *ipm, const struct in6_addr *end
 }
 
 /**
- * ipmesh_mtu_hint - have the MTU looked at soon
+ * ipmesh_mtu_later - have the MTU looked at
  * @ipm: the device
  * @delay: when, in jiffies
  *
- * A change of the underlay's routes reaches every peer's cached route at about
- * the same time; one pass answers for all hints until it begins.
+ * One pass over all peers answers for all that asked until it begins.
  *
  * Context: any.
  */
-void ipmesh_mtu_hint(const struct ipmesh_dev *ipm, unsigned long delay)
+void ipmesh_mtu_later(const struct ipmesh_dev *ipm, unsigned long delay)
 {
 	schedule_delayed_work(&ipmesh_underlay_get(ipm->net)->mtu_work, delay);
+}
+
+/**
+ * ipmesh_mtu_hint - a peer has a new route
+ * @ipm: the device
+ * @conf: its conf
+ * @dst: the route
+ *
+ * A narrower way narrows the device. A wider one may be that of the peer that
+ * was the narrowest: seldom, and it does no harm to be late.
+ *
+ * Context: BH off, RCU.
+ */
+void ipmesh_mtu_hint(const struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
+		     const struct dst_entry *dst)
+{
+	unsigned int mtu, now = READ_ONCE(ipm->dev->mtu);
+
+	if (!READ_ONCE(ipm->mtu_auto))
+		return;
+	mtu = inner_mtu(ipm, conf, route_mtu(dst));
+	if (mtu < now)
+		ipmesh_mtu_later(ipm, HZ / 10);
+	else if (mtu > now)
+		ipmesh_mtu_later(ipm, HZ);
 }
 
 /**
@@ -200,10 +211,20 @@ static void update_net(struct ipmesh_underlay *ul)
 
 	ASSERT_RTNL();
 
+	/* Setting an MTU calls the notifier again, for each device. What is
+	 * stacked upon that device follows a little later, or the stack would
+	 * grow with the number of devices.
+	 */
+	if (updating) {
+		schedule_delayed_work(&ul->mtu_work, 0);
+		return;
+	}
+	updating = true;
 	/* RTNL keeps the table as it is; the MTU's notifiers may sleep */
 	for (i = 0; i < ARRAY_SIZE(ul->confs); i++)
 		hlist_for_each_entry(conf, &ul->confs[i], node)
 			ipmesh_mtu_update(conf->ipm);
+	updating = false;
 }
 
 static void mtu_work(struct work_struct *work)

@@ -16,10 +16,10 @@ struct ipmesh_underlay;
 #define IPMESH_MTU_MAX		(IP_MAX_MTU - IPMESH_MTU_OVERHEAD)
 
 void ipmesh_mtu_update(struct ipmesh_dev *ipm);
-bool ipmesh_mtu_differs(const struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
-			const struct dst_entry *dst);
 bool ipmesh_mtu_narrows(const struct ipmesh_dev *ipm, const struct in6_addr *endpoint);
-void ipmesh_mtu_hint(const struct ipmesh_dev *ipm, unsigned long delay);
+void ipmesh_mtu_later(const struct ipmesh_dev *ipm, unsigned long delay);
+void ipmesh_mtu_hint(const struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
+		     const struct dst_entry *dst);
 int ipmesh_mtu_change(struct ipmesh_dev *ipm, int mtu);
 
 void ipmesh_mtu_init(struct ipmesh_underlay *ul);

@@ -295,7 +295,7 @@ int ipmesh_nl_peer_del_doit(struct sk_buff *skb, struct genl_info *info)
 	}
 	mutex_unlock(&ipm->lock);
 	if (peer)
-		ipmesh_mtu_hint(ipm, HZ);
+		ipmesh_mtu_later(ipm, HZ);
 
 put_device:
 	drop_device(ipm);

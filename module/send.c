@@ -167,13 +167,8 @@ static void find_encap(struct ipmesh_send *send)
 
 static struct dst_entry *look_up(struct ipmesh_send *send, u32 hash)
 {
-	struct dst_entry *dst;
-
-	dst = ipmesh_underlay_route(send->ipm, send->conf, &send->endpoint,
-				    ipmesh_header_proto(send), hash, &send->saddr);
-	if (!IS_ERR(dst) && ipmesh_mtu_differs(send->ipm, send->conf, dst))
-		ipmesh_mtu_hint(send->ipm, HZ / 10);
-	return dst;
+	return ipmesh_underlay_route(send->ipm, send->conf, &send->endpoint,
+				     ipmesh_header_proto(send), hash, &send->saddr);
 }
 
 /* For this packet alone: its flow chooses among equal ways. */
@@ -215,6 +210,7 @@ static int fill_cache(const struct ipmesh_send *send, struct ipmesh_peer_cpu *pc
 	pc->dst = NULL;
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
+	ipmesh_mtu_hint(send->ipm, send->conf, dst);
 	pc->dst = dst;
 	pc->gen = route_gen(send);
 	pc->multipath = ipmesh_underlay_multipath(send->ipm, send->conf, &send->endpoint,
