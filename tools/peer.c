@@ -1,227 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ipmesh peer: peers of a device, with the routes that lead to them. */
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "args.h"
 #include "cmd.h"
 #include "err.h"
 #include "out.h"
+#include "peer_words.h"
 #include "plan.h"
 #include "view.h"
-
-static const char usage[] =
-	"Usage: ipmesh peer add ENDPOINT [dev DEV] [name NAME] [cidr PREFIX]… [move]\n"
-	"                       [encap none|udp|device] [dport N] [noroute]\n"
-	"       ipmesh peer set ENDPOINT [dev DEV] [name NAME] [cidr PREFIX]… [nocidr PREFIX]…\n"
-	"                       [cidrs PREFIX,…|none] [move] [encap none|udp|device]\n"
-	"                       [dport N] [route|noroute]\n"
-	"       ipmesh peer del ENDPOINT [dev DEV]\n"
-	"       ipmesh peer show [ENDPOINT] [dev DEV] [-s]\n"
-	"       ipmesh peer flush [dev DEV]\n"
-	"\n"
-	"A peer is a remote node: its underlay address, and the pod CIDRs behind it. DEV\n"
-	"may be left out when there is one ipmesh device only.\n"
-	"\n"
-	"  name NAME      a label, at most 63 bytes; \"\" takes it away\n"
-	"  cidr PREFIX    a pod CIDR of the peer; with set one more\n"
-	"  nocidr PREFIX  a pod CIDR that goes\n"
-	"  cidrs LIST     these pod CIDRs and no others\n"
-	"  move           take pod CIDRs over from other peers that hold them\n"
-	"  encap E        what carries packets to this peer; device: as the device says\n"
-	"  dport N        UDP port of this peer; 0: the device's\n"
-	"  noroute        leave nexthops and routes alone, for a routing daemon\n"
-	"  route          write routes for all of the peer's CIDRs, also those it has\n"
-	"\n"
-	"Without noroute each pod CIDR that is named gets a route (proto ipmesh): by a\n"
-	"nexthop object of the peer, or with an IPv6 endpoint by the device. They go with\n"
-	"the CIDR, and with the peer. A peer that has CIDRs without such routes, as noroute\n"
-	"makes it, gets none from set unless route is said. Routes of another protocol are\n"
-	"never touched. A request happens whole or not at all.\n"
-	"\n"
-	"Examples:\n"
-	"  ipmesh peer add 172.16.40.198 name k8s-node1 cidr 10.244.1.0/24\n"
-	"  ipmesh peer set 172.16.40.198 nocidr 10.244.1.0/24 cidr 10.244.2.0/24\n"
-	"  ipmesh peer set 172.16.40.198 encap udp dport 5555\n"
-	"  ipmesh peer del 172.16.40.198\n";
-
-enum verb { ADD, SET, DEL, SHOW, FLUSH };
-
-struct ask {
-	struct addr endpoint;
-	const char *dev, *name;
-	struct prefix_list add, remove;
-	uint8_t encap;
-	uint32_t dport;
-	bool has_endpoint, has_dev, has_name, has_cidrs, has_encap, has_dport;
-	bool move, route, noroute;
-};
-
-static void ask_free(struct ask *ask)
-{
-	free(ask->add.v);
-	free(ask->remove.v);
-}
-
-static bool read_name(struct args *a, struct ask *ask)
-{
-	const char *v = *a->at;
-	json_t *j;
-
-	if (!args_once(a, &ask->has_name, "name"))
-		return false;
-	if (!v)
-		return args_value(a, "name");
-	a->at++;
-	if (strlen(v) > IPMESH_NAME_MAX) {
-		a->status = err_usage("%s: name: \"%s\" is longer than %d bytes",
-				      a->cmd, err_safe(v), IPMESH_NAME_MAX);
-		return false;
-	}
-	for (const char *c = v; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 127)
-			return args_wrong(a, "name", "has a control character");
-	j = json_string(v);
-	if (!j)
-		return args_wrong(a, "name", "is not valid UTF-8");
-	json_decref(j);
-	ask->name = v;
-	return true;
-}
-
-static bool read_cidrs(struct args *a, struct ask *ask)
-{
-	const char *v;
-	char *list, *part, *rest;
-	bool ok = true;
-
-	if (!args_once(a, &ask->has_cidrs, "cidrs"))
-		return false;
-	v = args_value(a, "cidrs");
-	if (!v)
-		return false;
-	if (!strcmp(v, "none"))
-		return true;
-	rest = list = xstrdup(v);
-	while (ok && (part = strsep(&rest, ",")))
-		ok = args_prefix(a, "cidrs", part, &ask->add);
-	free(list);
-	return ok;
-}
-
-static bool read_encap(struct args *a, struct ask *ask)
-{
-	const char *v;
-	char why[160];
-
-	if (!args_once(a, &ask->has_encap, "encap"))
-		return false;
-	v = args_value(a, "encap");
-	if (!v || peer_encap_read(v, &ask->encap))
-		return v;
-	snprintf(why, sizeof(why), "\"%s\" is wrong; say none, udp or device",
-		 err_safe(v));
-	return args_wrong(a, "encap", why);
-}
-
-static bool read_endpoint(struct args *a, const char *w, struct ask *ask)
-{
-	const char *why = addr_parse(&ask->endpoint, w);
-
-	if (why) {
-		/* More likely a wrong word than a wrong address. */
-		if (!strpbrk(w, ".:") || ask->has_endpoint)
-			a->status = err_unknown(a->cmd, w);
-		else
-			a->status = err_usage("%s: %s", a->cmd, why);
-		return false;
-	}
-	if (!addr_is_unicast(&ask->endpoint)) {
-		a->status = err_usage("%s: %s is not the address of a host", a->cmd,
-				      addr_str(&ask->endpoint));
-		return false;
-	}
-	if (ask->has_endpoint)
-		a->status = err_usage("%s: a second endpoint \"%s\"; name one",
-				      a->cmd, err_safe(w));
-	ask->has_endpoint = true;
-	return !a->status;
-}
-
-static bool read_dev(struct args *a, struct ask *ask)
-{
-	const char *why;
-
-	if (!args_once(a, &ask->has_dev, "dev"))
-		return false;
-	ask->dev = args_value(a, "dev");
-	why = ask->dev ? rtlink_check_name(ask->dev) : NULL;
-	return why ? args_wrong(a, "dev", why) : ask->dev != NULL;
-}
-
-static void read_words(struct args *a, enum verb verb, struct ask *ask)
-{
-	bool change = verb == ADD || verb == SET;
-	const char *w, *v;
-
-	while ((w = args_word(a))) {
-		if (!strcmp(w, "dev")) {
-			read_dev(a, ask);
-		} else if (change && !strcmp(w, "name")) {
-			read_name(a, ask);
-		} else if (change && !strcmp(w, "cidr")) {
-			v = args_value(a, w);
-			if (v)
-				args_prefix(a, w, v, &ask->add);
-		} else if (verb == SET && !strcmp(w, "nocidr")) {
-			v = args_value(a, w);
-			if (v)
-				args_prefix(a, w, v, &ask->remove);
-		} else if (change && !strcmp(w, "cidrs")) {
-			read_cidrs(a, ask);
-		} else if (change && !strcmp(w, "move")) {
-			args_once(a, &ask->move, w);
-		} else if (change && !strcmp(w, "encap")) {
-			read_encap(a, ask);
-		} else if (change && !strcmp(w, "dport")) {
-			if (args_once(a, &ask->has_dport, w))
-				args_number(a, w, 0, UINT16_MAX, &ask->dport);
-		} else if (change && !strcmp(w, "route")) {
-			args_once(a, &ask->route, w);
-		} else if (change && !strcmp(w, "noroute")) {
-			args_once(a, &ask->noroute, w);
-		} else if (verb != FLUSH) {
-			read_endpoint(a, w, ask);
-		} else {
-			a->status = err_unknown(a->cmd, w);
-		}
-	}
-}
-
-static void check_words(struct args *a, enum verb verb, const struct ask *ask)
-{
-	if (verb <= DEL && !ask->has_endpoint)
-		a->status = err_missing(a->cmd, "the peer's endpoint");
-	else if (ask->add.n > IPMESH_MAX_CIDRS || ask->remove.n > IPMESH_MAX_CIDRS)
-		a->status = err_usage("%s: a peer has at most %d CIDRs", a->cmd,
-				      IPMESH_MAX_CIDRS);
-	else if (verb == SET && ask->has_cidrs && ask->remove.n)
-		a->status = err_usage("%s: cidrs replaces all; leave out nocidr",
-				      a->cmd);
-	else if (ask->route && ask->noroute)
-		a->status = err_usage("%s: route and noroute; say one of them",
-				      a->cmd);
-	else if (verb == SET && !ask->has_name && !ask->has_cidrs &&
-		 !ask->has_encap && !ask->has_dport && !ask->route &&
-		 !ask->add.n && !ask->remove.n)
-		a->status = err_missing(a->cmd, "what to change");
-	for (size_t i = 0; i < ask->remove.n && !a->status; i++)
-		if (prefix_list_has(&ask->add, &ask->remove.v[i]))
-			a->status = err_usage("%s: %s is both in cidr and in nocidr",
-					      a->cmd, prefix_str(&ask->remove.v[i]));
-}
 
 static int no_peer(const struct plan *p, const struct addr *endpoint, int e)
 {
@@ -236,7 +24,7 @@ static int no_peer(const struct plan *p, const struct addr *endpoint, int e)
  * get them back if a later step fails.
  */
 static int plan_losers(struct plan *p, struct peers *peers,
-		       const struct ask *ask)
+		       const struct peer_ask *ask)
 {
 	int e = genlpeer_dump(p->nl, p->link.ifindex, peers);
 
@@ -277,7 +65,7 @@ static void tidy_losers(struct plan *p)
 /* A peer whose CIDRs another routes, a daemon or one route for a whole pool, is
  * none of ours to route until somebody says so.
  */
-static bool routed_by_us(const struct plan *p, const struct ask *ask,
+static bool routed_by_us(const struct plan *p, const struct peer_ask *ask,
 			 const struct peer *old)
 {
 	return ask->route || !old->n_cidrs ||
@@ -290,7 +78,7 @@ static void put_prefix(struct prefix_list *l, const struct prefix *c)
 	l->v[l->n++] = *c;
 }
 
-static int change_routes(struct plan *p, const struct ask *ask,
+static int change_routes(struct plan *p, const struct peer_ask *ask,
 			 const struct peer *old)
 {
 	struct prefix_list come = { 0 }, gone = { 0 };
@@ -325,7 +113,7 @@ static int change_routes(struct plan *p, const struct ask *ask,
 /* add and set: first the peer, for the device must know where to send, then
  * the routes; what goes away, last.
  */
-static int change(struct plan *p, const struct ask *ask, bool is_new)
+static int change(struct plan *p, const struct peer_ask *ask, bool is_new)
 {
 	struct peers peers = { 0 };
 	struct peer old = { 0 };
@@ -367,7 +155,7 @@ out:
 	return rc;
 }
 
-static int del(struct plan *p, const struct ask *ask)
+static int del(struct plan *p, const struct peer_ask *ask)
 {
 	struct peer old;
 	struct step *s;
@@ -450,7 +238,7 @@ static int flush(struct plan *p)
 }
 
 static int show_device(struct nl *nl, const struct rtlink *l,
-		       const struct view_routes *routes, const struct ask *ask)
+		       const struct view_routes *routes, const struct peer_ask *ask)
 {
 	struct peers all = { 0 }, one = { 0 };
 	const struct peer *found;
@@ -473,7 +261,7 @@ static int show_device(struct nl *nl, const struct rtlink *l,
 	return e ? -1 : EXIT_DONE;
 }
 
-static int show(struct nl *nl, const struct ask *ask)
+static int show(struct nl *nl, const struct peer_ask *ask)
 {
 	struct view_routes routes = { 0 };
 	struct rtlinks links = { 0 };
@@ -513,7 +301,7 @@ static int show(struct nl *nl, const struct ask *ask)
 	return rc;
 }
 
-static int run(enum verb verb, const struct ask *ask)
+static int run(enum peer_verb verb, const struct peer_ask *ask)
 {
 	struct plan p = { .nl = nl_open() };
 	int rc = EXIT_DONE;
@@ -549,7 +337,7 @@ int cmd_peer(int argc, char **argv)
 		[SHOW] = "peer show", [FLUSH] = "peer flush",
 	};
 	struct args a = { .cmd = "peer", .at = argv + 1 };
-	struct ask ask = { 0 };
+	struct peer_ask ask = { 0 };
 	unsigned int v = SHOW;
 	const char *w;
 
@@ -564,13 +352,11 @@ int cmd_peer(int argc, char **argv)
 		return err_usage("peer: unknown word \"%s\"; say add, set, del, show or flush",
 				 err_safe(w));
 	a.cmd = verbs[v];
-	read_words(&a, v, &ask);
-	if (!a.help && !a.status)
-		check_words(&a, v, &ask);
+	peer_words(&a, v, &ask);
 	if (a.help)
-		a.status = cmd_help(usage);
+		a.status = cmd_help(peer_usage);
 	else if (!a.status)
 		a.status = run(v, &ask);
-	ask_free(&ask);
+	peer_ask_free(&ask);
 	return a.status;
 }
