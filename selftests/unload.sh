@@ -34,15 +34,11 @@ begin() {
 	warned=$(warnings)
 }
 
-# traffic: a flood both ways that nobody asks the result of
+# traffic NS ADDRESS: a flood that nobody asks the result of
 traffic() {
-	local ns
-	for ns in "$a 10.244.2.1" "$b 10.244.1.1"; do
-		: >"$tmp/running"
-		# shellcheck disable=SC2086
-		start ${ns% *} mesh flood ${ns#* } >"$tmp/running" 2>&1
-		busywait file_has "$tmp/running" running
-	done
+	: >"$tmp/running"
+	start "$1" mesh flood "$2" >"$tmp/running" 2>&1
+	busywait file_has "$tmp/running" running
 }
 
 
@@ -50,7 +46,7 @@ under_flood() {
 	local i
 	begin
 	two_nodes
-	traffic
+	traffic "$a" 10.244.2.1
 	for i in 1 2; do
 		modprobe -r ipmesh
 		equal "devices left" "$(links "$a")$(links "$b")" ""
@@ -86,7 +82,7 @@ with_peers() {
 	local i
 	begin
 	two_nodes
-	traffic
+	traffic "$a" 10.244.2.1
 	for i in {1..250}; do
 		mesh -n "$a" peer new ipmesh0 "10.0.0.$i" cidr "10.1.$i.0/24"
 	done
@@ -102,7 +98,7 @@ device_under_flood() {
 	local i
 	begin
 	two_nodes
-	traffic
+	traffic "$a" 10.244.2.1
 	for i in {1..4}; do
 		ip -n "$a" link del ipmesh0
 		node "$a" 1 2
@@ -115,30 +111,23 @@ device_under_flood() {
 	no_trace
 }
 
-# gone NS…: the namespaces are no more: nothing of theirs holds the module
-gone() {
-	local ns
-	for ns; do
-		del_ns "$ns"
-	done
-	busywait no_devices
-}
-
-# All devices of a dead namespace have been deleted once the cleanup is done; a
-# new namespace is set up only after it.
-no_devices() {
-	[ "$(cat /sys/module/ipmesh/refcnt)" = 0 ]
-}
-
+# The namespace of one end dies while the other goes on sending.
 namespace_with_traffic() {
 	begin
 	two_nodes
-	traffic
-	gone "$a"
-	gone "$b"
+	traffic "$b" 10.244.1.1
+	del_ns "$a"
+	# its end of the wire goes when it is really dead
+	busywait is "" wires
+	kill "$pid"
+	wait "$pid" || true
 	two_nodes
 	pings "$a" 10.244.2.1
 	no_trace
+}
+
+wires() {
+	ip -n "$b" -br link show type veth
 }
 
 # The device lives in pod, its underlay is a.
@@ -152,8 +141,8 @@ moved_device() {
 		route add 10.244.2.0/24 via 172.16.40.2 dev ipmesh0 onlink
 	END
 	pings "$pod" 10.244.2.1
-	start "$pod" mesh flood 10.244.2.1 >"$tmp/running" 2>&1
-	busywait file_has "$tmp/running" running
+	# what runs in a namespace keeps it
+	traffic "$pod" 10.244.2.1
 }
 
 underlay_first() {
@@ -168,6 +157,8 @@ underlay_first() {
 device_first() {
 	begin
 	moved_device
+	kill "$pid"
+	wait "$pid" || true
 	del_ns "$pod"
 	del_ns "$a"
 	del_ns "$b"
@@ -178,7 +169,7 @@ device_first() {
 underlay_device() {
 	begin
 	two_nodes
-	traffic
+	traffic "$a" 10.244.2.1
 	ip -n "$a" link del eth0
 	silent "$a" 10.244.2.1
 	wire "$a" eth0 172.16.40.1/24 "$b" eth0 172.16.40.2/24

@@ -1,0 +1,273 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# "ipmesh apply" with the documents of the reference cluster.
+#
+#     master: k8s-master 172.16.40.199 ens160 ===== ens160 172.16.40.198 :node1
+#             10.244.0.0/24                         k8s-node1 10.244.1.0/24
+#
+# Proves: each form of the documents gives the same state, the one of the
+# cluster; a second run changes nothing, by the kernel's own account; traffic
+# loses no packet while a node is added, changes its address, is removed; what
+# apply does not own stays; a run that is refused has changed nothing.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+seed=$here/fixtures/seed
+
+hosts() {
+	setup_ns master node1
+	wire "$master" ens160 172.16.40.199/24 "$node1" ens160 172.16.40.198/24
+	mesh -n "$master" exec sysctl -qw net.ipv4.ip_forward=1
+	mesh -n "$node1" exec sysctl -qw net.ipv4.ip_forward=1
+}
+
+# apply NS [WORD]…: paths are relative to the seed
+apply() {
+	local ns=$1
+	shift
+	mesh -n "$ns" exec env -C "$seed" ipmesh apply "$@"
+}
+
+calico=(-f calico-nodes.yaml -f calico-ippools.yaml)
+
+# state NS: all that apply could have to do with
+state() {
+	mesh -n "$1" link get ipmesh0
+	mesh -n "$1" peer list ipmesh0
+	mesh -n "$1" peer get ipmesh0 172.16.40.198
+	ip -n "$1" -4 -o addr show dev ipmesh0
+	ip -n "$1" -4 route show table all
+	ip -n "$1" nexthop
+	ip -n "$1" rule
+	in_ns "$1" nft list ruleset
+}
+
+# As the cluster had it, but for the device's name and the protocol.
+cluster_state() {
+	local routes
+	hosts
+	apply "$master" "${calico[@]}" --node k8s-master
+	apply "$node1" "${calico[@]}" --node k8s-node1
+	routes=$(ip -n "$master" route)
+	contains "routes" "$routes" "10.244.1.0/24 nhid "
+	contains "routes" "$routes" "via 172.16.40.198 dev ipmesh0 proto ipmesh"
+	contains "routes" "$routes" "onlink"
+	contains "routes" "$routes" "blackhole 10.244.0.0/24 proto ipmesh"
+	contains "device" "$(ip -n "$master" addr show dev ipmesh0)" "inet 10.244.0.1/32"
+	contains "device" "$(ip -n "$master" link show dev ipmesh0)" "mtu 1480"
+	contains "device" "$(ip -n "$master" link show dev ipmesh0)" "NOARP"
+	prints "name k8s-node1
+cidr 10.244.1.0/24" mesh -n "$master" peer get ipmesh0 172.16.40.198
+	pings "$master" 10.244.1.1
+	pings "$node1" 10.244.0.1
+	counts "$master" ipmesh0 172.16.40.198 -- tx_packets=6 rx_packets=6
+}
+
+forms() {
+	local form words wanted=''
+	while read -r form words; do
+		hosts
+		# shellcheck disable=SC2086
+		apply "$master" $words >/dev/null
+		if [ -z "$wanted" ]; then
+			wanted=$(state "$master")
+			contains "state" "$wanted" "masquerade"
+		else
+			equal "state by $form" "$(state "$master")" "$wanted"
+		fi
+	done <<-END
+		calico-yaml -f calico-nodes.yaml -f calico-ippools.yaml --node k8s-master
+		calico-json -f calico-nodes.json -f calico-ippools.json --node k8s-master
+		mixed -f calico-ippools.json -f kubectl-nodes.yaml -f calico-nodes.yaml --node k8s-master
+		kubectl-json -f kubectl-nodes.json -f calico-ippools.yaml --node k8s-master
+		kubectl-list -f kubectl-nodelist.json -f kubectl-ippools-crd.json --node k8s-master
+		own -f ipmesh-k8s-master.yaml
+	END
+	# and no form finds anything to do where another one has been
+	apply "$master" -f kubectl-nodes.json -f calico-ippools.yaml --node k8s-master >/dev/null
+	equal "state after another form" "$(state "$master")" "$wanted"
+}
+
+# quiet_begin NS: from now on what changes is noted
+quiet_begin() {
+	: >"$tmp/monitor"
+	: >"$tmp/nft"
+	start "$1" ip monitor link address route nexthop rule >"$tmp/monitor" 2>&1
+	start "$1" stdbuf -oL nft monitor >"$tmp/nft" 2>&1
+	# both listen when they tell of a change of ours
+	busywait noted "$1" link "$tmp/monitor"
+	busywait noted "$1" table "$tmp/nft"
+}
+
+# noted NS KIND FILE: make a change, and see whether it was noted
+marks=0
+noted() {
+	marks=$((marks + 1))
+	case $2 in
+	link) ip -n "$1" link set lo mtu $((60000 + marks)) ;;
+	table) in_ns "$1" nft "add table ip mark$marks" ;;
+	esac
+	[ -s "$3" ]
+}
+
+# quiet_end NS: nothing but our marks has been noted
+quiet_end() {
+	ip -n "$1" link set lo mtu 50000
+	busywait file_has "$tmp/monitor" "mtu 50000"
+	in_ns "$1" nft "add table ip last"
+	busywait file_has "$tmp/nft" "table ip last"
+	equal "what ip monitor saw" \
+		"$(grep -v -e '^[0-9]*: lo:' -e '^    link/loopback' "$tmp/monitor" || true)" ""
+	equal "what nft monitor saw" \
+		"$(grep -v -e 'table ip mark' -e 'table ip last' -e '^# new generation' "$tmp/nft" || true)" ""
+	equal "generations of nft" "$(grep -c '^# new generation' "$tmp/nft")" \
+		"$(grep -c -e 'add table' "$tmp/nft")"
+}
+
+second_run() {
+	local got
+	hosts
+	apply "$master" "${calico[@]}" --node k8s-master >/dev/null
+	quiet_begin "$master"
+	got=$(apply "$master" "${calico[@]}" --node k8s-master)
+	contains "second run" "$got" "no changes"
+	got=$(apply "$master" -f ipmesh-k8s-master.yaml)
+	contains "another form" "$got" "no changes"
+	quiet_end "$master"
+}
+
+# The same instruments see a run that does change something.
+monitor_sees() {
+	hosts
+	apply "$master" "${calico[@]}" --node k8s-master >/dev/null
+	quiet_begin "$master"
+	mesh -n "$master" exec ip route del 10.244.1.0/24
+	apply "$master" "${calico[@]}" --node k8s-master >/dev/null
+	busywait file_has "$tmp/monitor" "10.244.1.0/24"
+}
+
+dry_run() {
+	local got
+	hosts
+	ip -n "$master" link set lo alias before
+	quiet_begin "$master"
+	got=$(apply "$master" "${calico[@]}" --node k8s-master --dry-run 2>/dev/null)
+	contains "dry run" "$got" "+ route 10.244.1.0/24 via 172.16.40.198 dev ipmesh0 onlink"
+	quiet_end "$master"
+	equal "devices" "$(ip -n "$master" -br link show type ipmesh)" ""
+}
+
+# documents OUT ADDRESS [MORE]: the cluster with another address of k8s-node1,
+# and, with MORE, a node k8s-node2
+documents() {
+	mkdir -p "$1"
+	sed "s/172.16.40.198/$2/" "$seed/calico-nodes.yaml" >"$1/nodes.yaml"
+	cp "$seed/calico-ippools.yaml" "$1"
+	[ -z "${3:-}" ] || cat >"$1/node2.yaml" <<-END
+		apiVersion: projectcalico.org/v3
+		kind: Node
+		metadata:
+		  name: k8s-node2
+		spec:
+		  bgp:
+		    ipv4Address: 172.16.40.196/24
+		    ipv4IPIPTunnelAddr: 10.244.2.1
+	END
+}
+
+node_added() {
+	hosts
+	documents "$tmp/two" 172.16.40.198
+	documents "$tmp/three" 172.16.40.198 more
+	apply "$master" -f "$tmp/two" --node k8s-master >/dev/null
+	apply "$node1" -f "$tmp/two" --node k8s-node1 >/dev/null
+	flood "$master" 10.244.1.1
+	apply "$master" -f "$tmp/three" --node k8s-master >/dev/null
+	apply "$node1" -f "$tmp/three" --node k8s-node1 >/dev/null
+	prints "172.16.40.196
+172.16.40.198" mesh -n "$master" peer list ipmesh0
+	contains "routes" "$(ip -n "$master" route)" "10.244.2.0/24"
+	apply "$master" -f "$tmp/two" --node k8s-master >/dev/null
+	prints "172.16.40.198" mesh -n "$master" peer list ipmesh0
+	lacks "routes" "$(ip -n "$master" route)" "10.244.2.0/24"
+	flooded
+	counts "$master" ipmesh0 -- tx_packets="$sent" rx_packets="$sent" tx_dropped=0 rx_dropped=0
+}
+
+# A node that takes both addresses moves from one to the other. Its answers come
+# by the underlay: which outer source it has is not the question here.
+node_address() {
+	hosts
+	documents "$tmp/old" 172.16.40.198
+	documents "$tmp/new" 172.16.40.197
+	apply "$master" -f "$tmp/old" --node k8s-master >/dev/null
+	apply "$node1" -f "$tmp/old" --node k8s-node1 >/dev/null
+	mesh -n "$node1" link set ipmesh0 local 0.0.0.0
+	ip_batch "$node1" <<-END
+		addr add 172.16.40.197/24 dev ens160
+		rule add pref 1 to 10.244.0.1 lookup 10
+		route add 10.244.0.1 via 172.16.40.199 dev ens160 table 10
+	END
+	flood "$master" 10.244.1.1
+	for _ in 1 2; do
+		apply "$master" -f "$tmp/new" --node k8s-master
+		prints 172.16.40.197 mesh -n "$master" peer list ipmesh0
+		contains "routes" "$(ip -n "$master" route)" "via 172.16.40.197 dev ipmesh0"
+		apply "$master" -f "$tmp/old" --node k8s-master >/dev/null
+		prints 172.16.40.198 mesh -n "$master" peer list ipmesh0
+	done
+	flooded
+	counts "$master" ipmesh0 -- tx_packets="$sent" tx_dropped=0
+	counts "$node1" ipmesh0 -- rx_packets="$sent" rx_dropped=0
+}
+
+# Where the pool says no tunnel, the route is the underlay's, and back.
+modes() {
+	hosts
+	apply "$master" "${calico[@]}" --node k8s-master >/dev/null
+	apply "$master" -f calico-nodes.yaml -f calico-ippools-never.yaml --node k8s-master >/dev/null
+	contains "routes" "$(ip -n "$master" route show 10.244.1.0/24)" \
+		"via 172.16.40.198 dev ens160 proto ipmesh"
+	apply "$master" -f calico-nodes.yaml -f calico-ippools-crosssubnet.yaml --node k8s-master >/dev/null
+	contains "routes" "$(ip -n "$master" route show 10.244.1.0/24)" \
+		"via 172.16.40.198 dev ens160 proto ipmesh"
+	apply "$master" "${calico[@]}" --node k8s-master >/dev/null
+	contains "routes" "$(ip -n "$master" route show 10.244.1.0/24)" \
+		"via 172.16.40.198 dev ipmesh0 proto ipmesh"
+}
+
+not_ours() {
+	hosts
+	ip_batch "$master" <<-END
+		route add 10.99.0.0/16 via 172.16.40.198 dev ens160
+		route add 10.98.0.0/16 via 172.16.40.198 dev ens160 proto static
+		nexthop add id 5 via 172.16.40.198 dev ens160
+		route add 10.97.0.0/16 nhid 5 proto bird
+	END
+	in_ns "$master" nft "add table ip other; add chain ip other c { type filter hook input priority 0; }"
+	apply "$master" "${calico[@]}" --node k8s-master >/dev/null
+	apply "$master" -f calico-nodes.yaml -f calico-ippools-never.yaml --node k8s-master >/dev/null
+	contains "routes" "$(ip -n "$master" route)" "10.99.0.0/16 via 172.16.40.198 dev ens160"
+	contains "routes" "$(ip -n "$master" route)" "10.98.0.0/16 via 172.16.40.198 dev ens160 proto static"
+	contains "routes" "$(ip -n "$master" route)" "10.97.0.0/16 nhid 5"
+	contains "tables" "$(in_ns "$master" nft list tables)" "table ip other"
+}
+
+# Refused when the first half might have been done.
+refused_whole() {
+	local got
+	hosts
+	ip -n "$master" link add ipmesh0 type dummy
+	ip -n "$master" link set ipmesh0 up
+	quiet_begin "$master"
+	if got=$(apply "$master" "${calico[@]}" --node k8s-master 2>&1); then
+		fail "a device of another kind was taken"
+	fi
+	contains "refusal" "$got" "ipmesh0"
+	quiet_end "$master"
+	lacks "tables" "$(in_ns "$master" nft list tables)" ipmesh
+}
+
+run_tests cluster_state forms second_run monitor_sees dry_run node_added node_address modes \
+	not_ours refused_whole
