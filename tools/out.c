@@ -11,11 +11,19 @@
 
 #define DEPTH_MAX 16
 
+/*
+ * JSON grows as text: a tree of it would cost more time than all the rest for
+ * some thousand peers. It is printed when it is whole, so that a refusal on
+ * the way leaves nothing behind.
+ */
 static struct {
 	bool json, pretty, colour;
-	json_t *top;
-	json_t *stack[DEPTH_MAX];	/* borrowed from their parents */
+	char *buf;
+	size_t len, cap;
 	unsigned int depth;
+	struct {
+		bool array, filled;
+	} level[DEPTH_MAX];
 } o;
 
 /* The open table: cells one after another, a row has n_heads of them. */
@@ -72,49 +80,102 @@ void out_text(const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Takes the reference. */
-static void put(const char *key, json_t *v)
+static void put(const char *s, size_t n)
 {
-	json_t *in = o.depth ? o.stack[o.depth - 1] : NULL;
-
-	/* Only a text that is no UTF-8 gives NULL. */
-	if (!v)
-		v = json_string("?");
-	if (!in)
-		o.top = v;
-	else if (json_is_array(in))
-		json_array_append_new(in, v);
-	else
-		json_object_set_new_nocheck(in, key ? key : "", v);
+	if (o.len + n > o.cap) {
+		o.cap = (o.len + n) * 2;
+		o.buf = xrealloc(o.buf, o.cap);
+	}
+	memcpy(o.buf + o.len, s, n);
+	o.len += n;
 }
 
-static void open_level(const char *key, json_t *v)
+static void put_line(void)
 {
-	if (!o.json) {
-		json_decref(v);
+	if (!o.pretty)
+		return;
+	put("\n", 1);
+	for (unsigned int i = 0; i < o.depth; i++)
+		put("    ", 4);
+}
+
+static void put_string(const char *s)
+{
+	const char *c = s;
+	json_t *v;
+	char *e;
+
+	/* Nearly all are plain; for the rest jansson knows how. */
+	while (*c >= ' ' && *c < 127 && *c != '"' && *c != '\\')
+		c++;
+	if (!*c) {
+		put("\"", 1);
+		put(s, (size_t)(c - s));
+		put("\"", 1);
 		return;
 	}
-	put(key, v);
-	if (o.depth < DEPTH_MAX)
-		o.stack[o.depth++] = v;
+	/* Only a text that is no UTF-8 gives NULL. */
+	v = json_string(s);
+	e = v ? json_dumps(v, JSON_ENCODE_ANY) : NULL;
+	put(e ? e : "\"?\"", e ? strlen(e) : 3);
+	free(e);
+	json_decref(v);
+}
+
+/* What stands before a value: a comma, and the key in an object. */
+static void put_key(const char *key)
+{
+	if (!o.depth)
+		return;
+	if (o.level[o.depth - 1].filled)
+		put(",", 1);
+	o.level[o.depth - 1].filled = true;
+	put_line();
+	if (o.level[o.depth - 1].array)
+		return;
+	put_string(key ? key : "");
+	put(": ", o.pretty ? 2 : 1);
+}
+
+static void put_word(const char *key, const char *word)
+{
+	put_key(key);
+	put(word, strlen(word));
+}
+
+static void open_level(const char *key, bool array)
+{
+	/* Deeper than any of ours. */
+	if (o.depth == DEPTH_MAX)
+		abort();
+	put_key(key);
+	put(array ? "[" : "{", 1);
+	o.level[o.depth].array = array;
+	o.level[o.depth++].filled = false;
 }
 
 void out_obj(const char *key)
 {
 	if (o.json)
-		open_level(key, json_object());
+		open_level(key, false);
 }
 
 void out_arr(const char *key)
 {
 	if (o.json)
-		open_level(key, json_array());
+		open_level(key, true);
 }
 
 void out_end(void)
 {
-	if (o.json && o.depth)
-		o.depth--;
+	bool filled;
+
+	if (!o.json || !o.depth)
+		return;
+	filled = o.level[--o.depth].filled;
+	if (filled)
+		put_line();
+	put(o.level[o.depth].array ? "]" : "}", 1);
 }
 
 #pragma GCC diagnostic push
@@ -124,16 +185,26 @@ void out_str(const char *key, const char *fmt, const char *value)
 {
 	if (!o.json && fmt)
 		out_text(fmt, value);
-	else if (o.json && key)
-		put(key, json_string(value));
+	if (!o.json || !key)
+		return;
+	put_key(key);
+	put_string(value);
 }
 
 void out_u64(const char *key, const char *fmt, uint64_t value)
 {
+	char digits[20], *s = digits + sizeof(digits);
+	uint64_t n = value;
+
 	if (!o.json && fmt)
 		out_text(fmt, value);
-	else if (o.json && key)
-		put(key, json_integer((json_int_t)value));
+	if (!o.json || !key)
+		return;
+	do
+		*--s = (char)('0' + n % 10);
+	while (n /= 10);
+	put_key(key);
+	put(s, (size_t)(digits + sizeof(digits) - s));
 }
 
 #pragma GCC diagnostic pop
@@ -143,7 +214,7 @@ void out_bool(const char *key, const char *text_if_true, bool value)
 	if (!o.json && text_if_true && value)
 		out_text("%s", text_if_true);
 	else if (o.json && key)
-		put(key, json_boolean(value));
+		put_word(key, value ? "true" : "false");
 }
 
 void out_null(const char *key, const char *what)
@@ -151,7 +222,7 @@ void out_null(const char *key, const char *what)
 	if (!o.json && what)
 		out_text("%s", what);
 	else if (o.json && key)
-		put(key, json_null());
+		put_word(key, "null");
 }
 
 void out_mark(enum out_mark m)
@@ -259,25 +330,14 @@ void out_table_end(void)
 	memset(&t, 0, sizeof(t));
 }
 
-/* json_dumpf() would lock the file for every comma. */
-static int dump(const char *s, size_t n, void *data)
-{
-	(void)data;
-	if (n == 1)
-		return putchar_unlocked(*s) == EOF ? -1 : 0;
-	return fwrite_unlocked(s, 1, n, stdout) == n ? 0 : -1;
-}
-
 int out_flush(void)
 {
-	if (o.json && o.top) {
-		if (json_dump_callback(o.top, dump, NULL,
-				       o.pretty ? JSON_INDENT(4) : JSON_COMPACT))
-			return err_refused("cannot write to standard output");
-		putchar('\n');
-		json_decref(o.top);
-		o.top = NULL;
-		o.depth = 0;
+	if (o.len) {
+		put("\n", 1);
+		fwrite(o.buf, 1, o.len, stdout);
+		free(o.buf);
+		o.buf = NULL;
+		o.len = o.cap = 0;
 	}
 	if (fflush(stdout) || ferror(stdout)) {
 		/* The reader went away, as head does: nothing to tell. */
