@@ -109,8 +109,8 @@ static void count_received(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
 	WRITE_ONCE(pc->last_rx, ipmesh_stats_now());
 }
 
-/* Congestion that the outer header met is carried inside, RFC 6040 4.2. A
- * copy of the packet may be shared with a tap on the underlay.
+/* Congestion that the outer header met is carried inside, and so is ECT(1), RFC
+ * 6040 4.2. The header that is written may be shared with a tap on the underlay.
  */
 static bool decapsulate_ecn(struct sk_buff *skb, u8 tos)
 {
@@ -118,9 +118,11 @@ static bool decapsulate_ecn(struct sk_buff *skb, u8 tos)
 	unsigned int len = inner4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	u8 inner;
 
-	if (INET_ECN_is_ce(tos) && skb_ensure_writable(skb, len))
-		return false;
 	inner = inner4 ? ipv4_get_dsfield(ip_hdr(skb)) : ipv6_get_dsfield(ipv6_hdr(skb));
+	/* ECT(1) and CE have this bit, and nothing else is carried */
+	if ((tos & INET_ECN_ECT_1) && ((tos ^ inner) & INET_ECN_MASK) &&
+	    skb_ensure_writable(skb, len))
+		return false;
 	return INET_ECN_decapsulate(skb, tos, inner) <= 1;
 }
 
