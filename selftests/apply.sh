@@ -18,7 +18,9 @@ seed=$here/fixtures/seed
 hosts() {
 	setup_ns master node1
 	wire "$master" ens160 172.16.40.199/24 "$node1" ens160 172.16.40.198/24
-	mesh -n "$master" exec sysctl -qw net.ipv4.ip_forward=1
+	# what the kernel makes up by itself would be seen, some time
+	mesh -n "$master" exec sysctl -qw net.ipv4.ip_forward=1 \
+		net.ipv6.conf.{default,ens160}.addr_gen_mode=1 net.ipv6.conf.ens160.disable_ipv6=1
 	mesh -n "$node1" exec sysctl -qw net.ipv4.ip_forward=1
 }
 

@@ -15,7 +15,7 @@ state() {
 	mesh -n "$master" link get ipmesh0
 	mesh -n "$master" peer list ipmesh0
 	mesh -n "$master" peer get ipmesh0 172.16.40.198
-	ip -n "$master" -4 addr
+	ip -n "$master" -4 -o addr
 	ip -n "$master" -4 route show table all
 	ip -n "$master" nexthop
 	in_ns "$master" nft list ruleset
@@ -34,7 +34,8 @@ cases() {
 		link set ens160 up
 		addr add 172.16.40.199/24 dev ens160
 	END
-	mesh -n "$master" exec sysctl -qw net.ipv4.ip_forward=1
+	mesh -n "$master" exec sysctl -qw net.ipv4.ip_forward=1 \
+		net.ipv6.conf.ens160.disable_ipv6=1
 	in_ns "$master" env -C "$here/fixtures/seed" ipmesh apply -f calico-nodes.yaml \
 		-f calico-ippools.yaml --node k8s-master >/dev/null
 	before=$(state)
