@@ -42,6 +42,8 @@ static void tell_peer(const struct change *c)
 	out_str("endpoint", " %s", addr_str(&c->peer.endpoint));
 	if (c->name && *c->name)
 		out_str("name", " %s", err_safe(c->name));
+	else if (c->op == CHANGE_SET && c->peer.name)
+		out_str("name", " name \"%s\"", "");
 	if (c->op == CHANGE_REMOVE)
 		return;
 	if (c->peer.has_encap)

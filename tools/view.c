@@ -37,11 +37,6 @@ int view_routes_read(struct nl *nl, struct view_routes *r)
 			rt->oif = nh->oif;
 			rt->gw = nh->gw;
 		}
-		if (!rt->oif || rt->gw.family || rt->type != RTN_UNICAST)
-			continue;
-		r->device.v = xgrow(r->device.v, r->device.n, &r->device.cap,
-				    sizeof(*rt));
-		r->device.v[r->device.n++] = *rt;
 	}
 	return 0;
 }
@@ -49,7 +44,6 @@ int view_routes_read(struct nl *nl, struct view_routes *r)
 void view_routes_free(struct view_routes *r)
 {
 	rtroutes_free(&r->all);
-	rtroutes_free(&r->device);
 	rtnexthops_free(&r->nexthops);
 }
 
@@ -74,24 +68,27 @@ enum view_route view_route_of(const struct view_routes *r, uint32_t ifindex,
 			      const struct addr *endpoint,
 			      const struct prefix *cidr)
 {
-	const struct rtroute *rt = exact(&r->all, cidr), *best = NULL;
+	struct prefix p = *cidr;
+	const struct rtroute *rt;
 	struct addr gw;
 
-	if (rt) {
-		if (rt->oif != ifindex || rt->type != RTN_UNICAST)
-			return VIEW_ROUTE_OTHER;
-		if (!rt->gw.family)
-			return VIEW_ROUTE_DEVICE;
+	/* The longest that covers it is the one that the kernel takes. */
+	for (int len = cidr->len; len >= 0; len--) {
+		p.len = (uint8_t)len;
+		p = prefix_masked(&p);
+		rt = exact(&r->all, &p);
+		if (!rt)
+			continue;
 		gw = addr_unmapped(&rt->gw);
-		return addr_eq(&gw, endpoint) ? VIEW_ROUTE_PEER : VIEW_ROUTE_OTHER;
+		if (rt->oif == ifindex && rt->type == RTN_UNICAST) {
+			if (!gw.family)
+				return VIEW_ROUTE_DEVICE;
+			if (addr_eq(&gw, endpoint))
+				return VIEW_ROUTE_PEER;
+		}
+		return len == cidr->len ? VIEW_ROUTE_OTHER : VIEW_ROUTE_MISSING;
 	}
-	for (size_t i = 0; i < r->device.n; i++) {
-		rt = &r->device.v[i];
-		if (rt->oif == ifindex && prefix_covers(&rt->dst, cidr) &&
-		    (!best || rt->dst.len > best->dst.len))
-			best = rt;
-	}
-	return best ? VIEW_ROUTE_DEVICE : VIEW_ROUTE_MISSING;
+	return VIEW_ROUTE_MISSING;
 }
 
 static void view_drops(const struct drops *d, const char *before)

@@ -21,7 +21,6 @@ enum view_route {
 struct view_routes {
 	struct rtroutes all;		/* sorted */
 	struct nexthops nexthops;
-	struct rtroutes device;		/* those through devices, no gateway */
 };
 
 int view_routes_read(struct nl *nl, struct view_routes *r);
