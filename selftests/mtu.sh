@@ -166,7 +166,7 @@ many_devices() {
 	for i in 0 50 99; do
 		prints "1380 on" mtu "mesh$i"
 	done
-	prints "1320 on" mtu nest2
+	busywait is "1320 on" mtu nest2
 	# a ring of them is of no use, and no harm
 	mesh -n "$a" link set mesh0 dev nest2
 	ip -n "$a" link set nest1 mtu 1000
