@@ -88,6 +88,56 @@ no_mesh() {
 	ip -n "$b" link del ipmesh0
 }
 
+# encap NS none|udp [KEY VALUE]…: of ipmesh0
+encap() {
+	local ns=$1
+	shift
+	in_ns "$ns" packet encap ipmesh0 "$@"
+}
+
+# peer_encap NS N none|udp|device [dport N]: of ipmesh0's peer, node N; $family
+peer_encap() {
+	local ns=$1 n=$2
+	shift 2
+	# shellcheck disable=SC2154 # the test's
+	in_ns "$ns" packet peer ipmesh0 "$(underlay "$family" "$n")" "$@"
+}
+
+# with_pod: 10.244.1.7 and fd10:1::7 behind a, so that what is sent is forwarded
+with_pod() {
+	setup_ns pod
+	ip link add eth0 netns "$pod" address 02:00:00:00:00:07 \
+		type veth peer cali0 netns "$a" address 02:00:00:00:00:08
+	ip_batch "$pod" <<-END
+		link set eth0 addrgenmode none
+		link set eth0 up
+		addr add 10.244.1.7/24 dev eth0
+		addr add fd10:1::7/64 dev eth0 nodad
+		route add default via 10.244.1.8
+		route add default via fd10:1::8
+	END
+	ip_batch "$a" <<-END
+		link set cali0 addrgenmode none
+		link set cali0 up
+		addr add 10.244.1.8/32 dev cali0
+		addr add fd10:1::8/128 dev cali0 nodad
+		route add 10.244.1.7 dev cali0
+		route add fd10:1::7 dev cali0
+	END
+	forward "$a"
+}
+
+# no_kernel_messages COMMAND…: what the kernel says of its clock apart
+no_kernel_messages() {
+	local mark="$tmp $EPOCHREALTIME" said
+	echo "<6>$mark" >/dev/kmsg
+	"$@"
+	said=$(dmesg --notime | sed "1,/${mark//\//.}/d" |
+		grep -v -e 'hrtimer: ' -e 'clocksource: ' -e 'workqueue: ' -e 'perf: ' \
+			-e 'link becomes ready' || true)
+	equal "what the kernel says of $*" "$said" ""
+}
+
 # ping_of NS ADDRESS [OPTION]…: three of three answers, of either family
 ping_of() {
 	local ns=$1 address=$2 got

@@ -45,6 +45,7 @@
 #include "nl.h"
 
 #define ROOM	70000
+#define LAYERS	128
 
 static uint32_t add(uint32_t sum, const void *data, size_t len)
 {
@@ -222,13 +223,13 @@ static int send_all(char **argv)
 	memcpy(sll.sll_addr, mac, ETH_ALEN);
 
 	while (*arg) {
-		struct layer layers[16] = {};
+		struct layer layers[LAYERS] = {};
 		unsigned int n = 0;
 		size_t len;
 
 		for (; *arg && strcmp(*arg, ","); arg++) {
 			if (!strchr(*arg, '=')) {
-				if (n == 16)
+				if (n == LAYERS)
 					die("packet: too many layers");
 				layers[n++] = (struct layer){ *arg, arg + 1, 0 };
 			} else if (n) {
@@ -283,6 +284,8 @@ static void tell_ip4(const unsigned char *p, const unsigned char *end, bool part
 	say("ip4 %s > %s proto %u ttl %u tos 0x%02x len %u df %u mf %u off %u", src, dst,
 	    ip.protocol, ip.ttl, ip.tos, ntohs(ip.tot_len), !!(frag & IP_DF),
 	    !!(frag & IP_MF), (frag & IP_OFFMASK) * 8);
+	if (end - p >= ip.ihl * 4 && add(0, p, ip.ihl * 4) != 0xffff)
+		say(" sum bad");
 	if (p + ntohs(ip.tot_len) < end && p + ntohs(ip.tot_len) > p + ip.ihl * 4)
 		end = p + ntohs(ip.tot_len);
 	if (!(frag & IP_OFFMASK) && p + ip.ihl * 4 < end)

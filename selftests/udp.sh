@@ -18,20 +18,6 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
 
-# encap NS none|udp [KEY VALUE]…: of ipmesh0
-encap() {
-	local ns=$1
-	shift
-	in_ns "$ns" packet encap ipmesh0 "$@"
-}
-
-# peer_encap NS N none|udp|device [dport N]: of ipmesh0's peer, node N; $family
-peer_encap() {
-	local ns=$1 n=$2
-	shift 2
-	in_ns "$ns" packet peer ipmesh0 "$(underlay "$family" "$n")" "$@"
-}
-
 # ports NS: the UDP ports that are bound, by family
 ports() {
 	in_ns "$1" ss -Huln | awk '{ print $4 }' | sort
@@ -92,13 +78,6 @@ on_peer() {
 }
 
 # --- the outer header ------------------------------------------------------------------
-
-# with_pod: a pod behind a, so that what is sent is forwarded
-with_pod() {
-	setup_ns pod
-	link_nodes "$pod" eth0 7 "$a" cali0 8 1500 41
-	forward "$a"
-}
 
 # flow SPORT…: a packet of each inner flow, from the pod to $address
 flow() {
