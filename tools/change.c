@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Doing the changes of a difference, and telling of them. */
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "diff.h"
 #include "err.h"
@@ -360,6 +363,17 @@ static void complain(const struct diff *d)
 		    done, d->n);
 }
 
+/*
+ * A packet that has its route, but is not sent yet, needs the nexthop and the
+ * peer that the route had. This waits until every processor has finished what
+ * it was doing in the kernel (by a grace period of RCU); where it cannot be
+ * had, such a packet may be lost.
+ */
+static void let_packets_pass(void)
+{
+	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
 int diff_run(struct diff *d, struct nl *nl)
 {
 	uint32_t ifindex = d->have->exists ? d->have->link.ifindex : 0;
@@ -369,6 +383,10 @@ int diff_run(struct diff *d, struct nl *nl)
 	int e, rc;
 
 	for (from = 0; from < d->n && good; from = to) {
+		if (from && d->v[from].phase >= PHASE_OLD_ROUTE &&
+		    (d->v[from - 1].phase < PHASE_OLD_ROUTE ||
+		     d->v[from].phase == PHASE_OLD_PEER))
+			let_packets_pass();
 		for (to = from; to < d->n && d->v[to].phase == d->v[from].phase; to++)
 			;
 		good = run_phase(d, nl, from, to, ifindex);
