@@ -170,11 +170,11 @@ static void set_addresses(struct net_device *dev, const struct ipmesh_conf *conf
 	if (conf->family == AF_INET) {
 		dev->type = ARPHRD_TUNNEL;
 		dev->addr_len = sizeof(__be32);
-		__dev_addr_set(dev, &conf->local.s6_addr32[3], sizeof(__be32));
+		__dev_addr_set(dev, (const u8 *)&conf->local.s6_addr32[3], sizeof(__be32));
 	} else {
 		dev->type = ARPHRD_TUNNEL6;
 		dev->addr_len = sizeof(conf->local);
-		__dev_addr_set(dev, &conf->local, sizeof(conf->local));
+		__dev_addr_set(dev, conf->local.s6_addr, sizeof(conf->local));
 	}
 }
 

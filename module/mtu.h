@@ -2,7 +2,7 @@
 #ifndef _IPMESH_MTU_H
 #define _IPMESH_MTU_H
 
-#include <linux/ip.h>
+#include <net/ip.h>
 #include <linux/types.h>
 
 struct dst_entry;

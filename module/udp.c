@@ -122,7 +122,7 @@ static struct socket *bind_port(struct net *net, u8 family, __be16 port)
 	err = udp_sock_create(net, &cfg, &sock);
 	if (err)
 		return ERR_PTR(err);
-	setup_udp_tunnel_sock(net, sock, &tunnel);
+	setup_udp_tunnel_sock(net, ipmesh_compat_udp_sock(sock), &tunnel);
 	return sock;
 }
 
@@ -179,7 +179,7 @@ void ipmesh_udp_close(struct ipmesh_underlay *ul, struct ipmesh_udp *udp)
 	mutex_lock(&ul->udp_lock);
 	if (!--udp->users) {
 		list_del(&udp->list);
-		udp_tunnel_sock_release(udp->sock);
+		udp_tunnel_sock_release(ipmesh_compat_udp_sock(udp->sock));
 		kfree(udp);
 	}
 	mutex_unlock(&ul->udp_lock);

@@ -141,6 +141,22 @@ static inline void ipmesh_compat_free_skb(struct sk_buff *skb, enum skb_drop_rea
 #endif
 }
 
+/* UDP tunnels take the sock instead of its socket since 7.1 or so */
+#ifdef IPMESH_HAVE_UDP_TUNNEL_SK
+#define ipmesh_compat_udp_sock(socket)	((socket)->sk)
+#else
+#define ipmesh_compat_udp_sock(socket)	(socket)
+#endif
+
+/* dev_get_tstats64() appeared in 5.11 */
+#ifndef IPMESH_HAVE_TSTATS64
+static inline void dev_get_tstats64(struct net_device *dev, struct rtnl_link_stats64 *s)
+{
+	netdev_stats_to_stats64(s, &dev->stats);
+	dev_fetch_sw_netstats(s, dev->tstats);
+}
+#endif
+
 /* Messages with arguments: the extack has room for them since 6.2 */
 #ifndef IPMESH_HAVE_EXTACK_BUF
 char *ipmesh_compat_extack_buf(void);
