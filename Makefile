@@ -32,7 +32,7 @@ check:
 	@selftests/vm/check --kernel $(KERNEL)
 
 check-debug:
-	@selftests/vm/check --debug --kernel $(if $(filter file,$(origin KERNEL)),6.12,$(KERNEL))
+	@selftests/vm/check --debug $(if $(filter file,$(origin KERNEL)),,--kernel $(KERNEL))
 
 demo:
 	@$(RUN) --add selftests -- selftests/demo.sh
