@@ -125,7 +125,7 @@ refusals() {
 		EINVAL: The DSCP must be 0 to 63, or 255 to inherit|dscp 64
 		EINVAL: The DSCP must be 0 to 63, or 255 to inherit|ttl 9 dscp 254
 		EINVAL: The local address must have 4 or 16 bytes|local 3
-		EINVAL: A v4-mapped local address is none; give 4 bytes|local ::ffff:172.16.40.1
+		EINVAL: A v4-mapped address is none; give 4 bytes|local ::ffff:172.16.40.1
 		EINVAL: An IPv6 underlay needs a local address|local ::
 		EINVAL: The local address must be unicast or any|local ff02::1
 		EINVAL: The local address must be unicast or any|local 224.0.0.1
