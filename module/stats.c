@@ -72,7 +72,8 @@ void ipmesh_stats_drop(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
 		atomic_long_inc(&peer->drops[cause]);
 	trace_ipmesh_drop(ipm->dev, endpoint, len, cause);
 	if (skb)
-		ipmesh_compat_free_skb(skb, causes[cause].reason);
+		ipmesh_compat_free_skb(skb, causes[cause].reason ?:
+						    SKB_DROP_REASON_NOT_SPECIFIED);
 }
 
 /**
