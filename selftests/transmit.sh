@@ -252,17 +252,31 @@ tap() {
 }
 
 fwmark() {
+	setup_ns pod
 	two_nodes
-	mesh -n "$a" link set ipmesh0 fwmark 77
 	# the mark chooses the way
 	ip_batch "$a" <<-END
 		rule add fwmark 77 table 77 pref 1
 		route add blackhole 172.16.40.2 table 77
 	END
+	pings "$a" 10.244.2.1
+	# also of those for which one is known
+	mesh -n "$a" link set ipmesh0 fwmark 77
 	silent "$a" 10.244.2.1
-	counts "$a" ipmesh0 -- no_route=1
+	counts "$a" ipmesh0 -- tx_packets=3 no_route=1
 	mesh -n "$a" link set ipmesh0 fwmark 0
 	pings "$a" 10.244.2.1
+	# and where a change of the device is none of the underlay's namespace
+	ip -n "$a" link set ipmesh0 netns "$pod"
+	ip_batch "$pod" <<-END
+		link set ipmesh0 up
+		addr add 10.244.1.1/32 dev ipmesh0
+		route add 10.244.2.0/24 dev ipmesh0
+	END
+	pings "$pod" 10.244.2.1
+	mesh -n "$pod" link set ipmesh0 fwmark 77
+	silent "$pod" 10.244.2.1
+	counts "$pod" ipmesh0 -- tx_packets=9 no_route=2
 }
 
 # --- too big ---------------------------------------------------------------------------
