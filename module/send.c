@@ -97,6 +97,9 @@ static bool route_gateway(const struct sk_buff *skb, struct in6_addr *gw)
 	if (dst->ops->family == AF_INET) {
 		const struct rtable *rt = (const struct rtable *)dst;
 
+		/* a learned path MTU makes the destination its own nexthop */
+		if (!rt->rt_uses_gateway)
+			return false;
 		if (rt->rt_gw_family == AF_INET)
 			ipv6_addr_set_v4mapped(rt->rt_gw4, gw);
 		else if (rt->rt_gw_family == AF_INET6)
