@@ -1,0 +1,346 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Where the device and its underlay live.
+#
+#     pod namespace: ipmesh0 (moved there)          or: overlay VRF
+#                       |                                    |
+#     a: 172.16.40.1 fd00::1 eth0 ======== eth0 172.16.40.2 fd00::2 :b ipmesh0
+#        172.16.41.1         eth1 ======== eth1 172.16.41.2
+#                     (underlay VRF, some)
+#
+# Proves: a device in another namespace than its underlay carries traffic, knows
+# the path's MTU and goes with its underlay, also under traffic; the underlay in
+# a VRF and the overlay in another; a device bound to a lower device; the fwmark
+# and ip rules; the source address of a node with several; several equal ways,
+# by inner flow; IPsec in transport mode between the endpoints, put on and taken
+# off while the route is cached.
+set -eu
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-data.sh"
+
+# second_link: eth1 on both
+second_link() {
+	link_nodes "$a" eth1 1 "$b" eth1 2 1500 41
+}
+
+# --- namespaces -----------------------------------------------------------------------
+
+# move: ipmesh0 of a to the new namespace inside
+move() {
+	setup_ns inside
+	ip -n "$a" link set ipmesh0 netns "$inside"
+	ip_batch "$inside" <<-END
+		link set ipmesh0 up
+		addr add 10.244.1.1/32 dev ipmesh0
+		addr add fd10:1::1/128 dev ipmesh0 nodad
+		route add 10.244.2.0/24 dev ipmesh0 src 10.244.1.1
+		route add fd10:2::/64 dev ipmesh0 src fd10:1::1
+	END
+}
+
+moved_away() {
+	local family=$1 address=$2 encap
+	nodes
+	mesh_nodes "$family"
+	encap "$a" udp
+	move
+	for encap in udp none; do
+		in_ns "$inside" packet encap ipmesh0 "$encap"
+		encap "$b" "$encap"
+		ping_of "$inside" "$address"
+		stream "$inside" "$b" "$address" 300000
+	done
+	# the port is the underlay's
+	in_ns "$inside" packet encap ipmesh0 udp
+	contains "ports" "$(in_ns "$a" ss -Huln)" ":5555"
+	equal "ports inside" "$(in_ns "$inside" ss -Huln)" ""
+	counts "$inside" ipmesh0 -- tx_dropped=0 rx_dropped=0
+	counts "$b" ipmesh0 -- tx_dropped=0 rx_dropped=0
+	# what is marked and tracked inside is not outside
+	del_ns "$inside"
+	busywait no_device_for "$a"
+}
+
+# no_device_for NS: another device can have the local address
+no_device_for() {
+	mesh -n "$1" link add again0 local "$(underlay 4 1)" >/dev/null 2>&1 || return 1
+	ip -n "$1" link del again0
+}
+
+moved() {
+	each_pair moved_away
+}
+
+moved_path_mtu() {
+	setup_ns a r b
+	link_nodes "$a" eth0 1 "$r" eth0 9
+	link_nodes "$r" eth1 9 "$b" eth0 2 1400 50
+	forward "$r"
+	ip -n "$a" route add default via 172.16.40.9
+	ip -n "$b" route add default via 172.16.50.9
+	mesh_node "$a" 1 172.16.40.1 2 172.16.50.2
+	mesh_node "$b" 2 172.16.50.2 1 172.16.40.1
+	move
+	# with a gateway, that it stays the endpoint
+	ip -n "$inside" route replace 10.244.2.0/24 via 172.16.50.2 dev ipmesh0 onlink src 10.244.1.1
+	once "$inside" 10.244.2.1 -M "do" -s 1400
+	once "$inside" 10.244.2.1 -M "do" -s 1400
+	no_ping_of "$inside" "mtu=1380" 10.244.2.1 -M "do" -s 1400
+	ping_of "$inside" 10.244.2.1 -M "do" -s 1352
+	counts "$inside" ipmesh0 172.16.50.2 -- icmp_errors=1
+}
+
+# The underlay goes first, under traffic.
+underlay_dies() {
+	local family
+	for family in 4 6; do
+		nodes
+		mesh_nodes "$family"
+		encap "$a" udp
+		encap "$b" udp
+		move
+		ping_of "$inside" 10.244.2.1
+		start "$inside" ping -q -i 0.001 -n 10.244.2.1 >/dev/null 2>&1
+		busywait more_than 5 "$inside"
+		ip -n "$b" link del ipmesh0
+		del_ns "$a"
+		busywait device_gone "$inside"
+		kill "$pid"
+	done
+}
+
+more_than() {
+	[ "$(count "$2" ipmesh0 rx_packets)" -gt "$1" ]
+}
+
+device_gone() {
+	! ip -n "$1" link show ipmesh0 >/dev/null 2>&1
+}
+
+# --- VRFs ---------------------------------------------------------------------------
+
+vrfs() {
+	local family=$1 address=$2 here encap
+	nodes
+	mesh_nodes "$family" dev eth0
+	here=10.244.1.1
+	case $address in
+	*:*) here=fd10:1::1 ;;
+	esac
+	ip_batch "$a" <<-END
+		link add under type vrf table 10
+		link add over type vrf table 20
+		link set under up
+		link set over up
+		link set eth0 master under
+		link set ipmesh0 master over
+	END
+	# the addresses' routes went, IPv6 ones with the addresses
+	ip_batch "$a" <<-END
+		addr replace fd00::1/64 dev eth0 nodad
+		addr replace fd10:1::1/128 dev ipmesh0 nodad
+		route replace 10.244.2.0/24 dev ipmesh0 table 20
+		route replace fd10:2::/64 dev ipmesh0 table 20
+	END
+	mesh -n "$a" link set ipmesh0 dev under
+	# a UDP socket of the namespace is one of its VRFs then
+	in_ns "$a" sysctl -qw net.ipv4.udp_l3mdev_accept=1
+	for encap in none udp; do
+		encap "$a" "$encap"
+		encap "$b" "$encap"
+		ping_of "$a" "$address" -I over
+		in_ns "$b" ping -n -q -c 1 -W 2 "$here" >/dev/null ||
+			fail "no answer from the VRF, encap $encap"
+	done
+	no_drops "$a" "$b"
+	# bound to the port of the VRF, too
+	mesh -n "$a" link set ipmesh0 dev eth0
+	ping_of "$a" "$address" -I over
+}
+
+vrf() {
+	modprobe vrf 2>/dev/null || skip "this kernel has no vrf"
+	each_pair vrfs
+}
+
+# --- one node, several links -----------------------------------------------------------
+
+bound() {
+	nodes
+	second_link
+	mesh_nodes 4
+	# an address that both links reach
+	ip -n "$b" addr add 172.16.99.2/32 dev lo
+	ip_batch "$a" <<-END
+		route add 172.16.99.2 via 172.16.40.2 metric 10
+		route add 172.16.99.2 via 172.16.41.2 metric 20
+	END
+	mesh -n "$a" link set ipmesh0 local 0.0.0.0
+	mesh -n "$b" link set ipmesh0 local 0.0.0.0
+	mesh -n "$b" peer new ipmesh0 172.16.41.1
+	mesh -n "$a" peer new ipmesh0 172.16.99.2
+	mesh -n "$a" peer set ipmesh0 172.16.99.2 cidr 10.244.2.0/24 move
+	left_by eth0 "172.16.40.1 > 172.16.99.2"
+	mesh -n "$a" link set ipmesh0 dev eth1
+	left_by eth1 "172.16.41.1 > 172.16.99.2"
+	# what comes by another link is not for it
+	in_ns "$b" packet send eth0 02:00:00:00:00:01 \
+		ip4 src=172.16.40.2 dst=172.16.40.1 ip4 src=172.16.40.2 dst=10.244.1.1 echo type=0
+	in_ns "$b" packet send eth1 02:00:00:00:00:01 \
+		ip4 src=172.16.40.2 dst=172.16.41.1 ip4 src=172.16.40.2 dst=10.244.1.1 echo type=0
+	busywait is 1 count "$a" ipmesh0 rx_packets
+	mesh -n "$a" link set ipmesh0 dev 0
+	left_by eth0 "172.16.40.1 > 172.16.99.2"
+	counts "$a" ipmesh0 -- tx_dropped=0
+}
+
+# left_by DEV TEXT: what a sends to 10.244.2.1 arrives there so
+left_by() {
+	watch "$b" "$1" 1 "> 10.244.2.1"
+	once "$a" 10.244.2.1
+	contains "by $1" "$(watched)" "$2"
+}
+
+marks() {
+	nodes
+	second_link
+	mesh_nodes 4
+	mesh -n "$a" link set ipmesh0 local 0.0.0.0 fwmark 7
+	mesh -n "$a" peer new ipmesh0 172.16.41.2
+	left_by eth0 "172.16.40.1 > 172.16.40.2"
+	# a rule that comes later holds for the next packet
+	ip -n "$a" route add 172.16.40.2 via 172.16.41.2 table 7
+	ip -n "$a" rule add fwmark 7 table 7 pref 10
+	left_by eth1 "172.16.41.1 > 172.16.40.2"
+	# netfilter sees the mark
+	in_ns "$a" nft "add table ip t
+		add chain ip t out { type filter hook output priority 0; }
+		add rule ip t out meta mark 7 ip protocol 4 counter accept"
+	once "$a" 10.244.2.1
+	contains "nft" "$(in_ns "$a" nft list table ip t)" "packets 1 "
+	ip -n "$a" rule del fwmark 7 table 7
+	left_by eth0 "172.16.40.1 > 172.16.40.2"
+	mesh -n "$a" link set ipmesh0 fwmark 0
+	ip -n "$a" rule add fwmark 7 blackhole pref 10
+	left_by eth0 "172.16.40.1 > 172.16.40.2"
+}
+
+sources() {
+	local before
+	nodes
+	mesh_nodes 4
+	mesh -n "$a" link set ipmesh0 local 0.0.0.0
+	ip -n "$a" addr add 172.16.40.11/24 dev eth0
+	ip -n "$a" addr add 192.0.2.7/32 dev lo
+	left_by eth0 "172.16.40.1 > 172.16.40.2"
+	ip -n "$a" route add 172.16.40.2 dev eth0 src 172.16.40.11
+	left_by eth0 "172.16.40.11 > 172.16.40.2"
+	ip -n "$a" route replace 172.16.40.2 dev eth0 src 192.0.2.7
+	left_by eth0 "192.0.2.7 > 172.16.40.2"
+	mesh -n "$a" link set ipmesh0 local 172.16.40.11
+	left_by eth0 "172.16.40.11 > 172.16.40.2"
+	# and is answered at each of them with local any
+	mesh -n "$a" link set ipmesh0 local 0.0.0.0
+	before=$(count "$a" ipmesh0 rx_packets)
+	in_ns "$b" packet send eth0 02:00:00:00:00:01 \
+		ip4 src=172.16.40.2 dst=172.16.40.1 ip4 src=10.244.2.1 dst=10.244.1.1 echo type=0 , \
+		ip4 src=172.16.40.2 dst=172.16.40.11 ip4 src=10.244.2.1 dst=10.244.1.1 echo type=0 , \
+		ip4 src=172.16.40.2 dst=192.0.2.7 ip4 src=10.244.2.1 dst=10.244.1.1 echo type=0
+	busywait is "$((before + 3))" count "$a" ipmesh0 rx_packets
+}
+
+# Several equal ways: a flow keeps its way, the flows have all.
+ways() {
+	local i layers=() one two
+	nodes
+	second_link
+	mesh_nodes 4
+	with_pod
+	mesh -n "$a" link set ipmesh0 local 172.16.40.1
+	ip -n "$b" addr add 172.16.99.2/32 dev lo
+	ip -n "$a" route add 172.16.99.2 nexthop via 172.16.40.2 nexthop via 172.16.41.2
+	in_ns "$a" sysctl -qw net.ipv4.fib_multipath_hash_policy=1
+	mesh -n "$a" peer new ipmesh0 172.16.99.2
+	mesh -n "$a" peer set ipmesh0 172.16.99.2 cidr 10.244.2.0/24 move
+	for i in {1..32}; do
+		layers+=(ip4 src=10.244.1.7 dst=10.244.2.1 udp "sport=$((1000 + i))" dport=9 data ",")
+	done
+	: >"$tmp/all"
+	start "$b" packet watch eth0 1000 "> 10.244.2.1" >"$tmp/one"
+	start "$b" packet watch eth1 1000 "> 10.244.2.1" >"$tmp/two"
+	busywait file_has "$tmp/one" watching
+	busywait file_has "$tmp/two" watching
+	in_ns "$pod" packet send eth0 02:00:00:00:00:08 "${layers[@]}"
+	in_ns "$pod" packet send eth0 02:00:00:00:00:08 "${layers[@]}"
+	busywait is 64 both_ways
+	one=$(flows_in "$tmp/one")
+	two=$(flows_in "$tmp/two")
+	if [ -z "$one" ] || [ -z "$two" ]; then
+		fail "32 flows went one way"
+	fi
+	equal "flows" "$(printf '%s\n' "$one" "$two" | sort -u | wc -l)" 32
+	equal "flows on both ways" "$(printf '%s\n' "$one" "$two" | sort | uniq -d)" ""
+}
+
+both_ways() {
+	grep -c "> 10.244.2.1" <(cat "$tmp/one" "$tmp/two")
+}
+
+flows_in() {
+	sed -n 's/.* udp \([0-9]*\) > 9 .*/\1/p' "$1" | sort -u
+}
+
+# --- IPsec -----------------------------------------------------------------------------
+
+# secure NS ONE TWO: transport mode both ways, between the endpoints only
+secure() {
+	local ns=$1 one=$2 two=$3 key=0x0123456789abcdef0123456789abcdef
+	ip_batch "$ns" <<-END
+		xfrm state add src $one dst $two proto esp spi 0x10 mode transport enc $cipher auth hmac(sha256) $key
+		xfrm state add src $two dst $one proto esp spi 0x20 mode transport enc $cipher auth hmac(sha256) $key
+		xfrm policy add src $one dst $two dir $4 tmpl src $one dst $two proto esp mode transport
+		xfrm policy add src $two dst $one dir $5 tmpl src $two dst $one proto esp mode transport
+	END
+}
+
+ipsec() {
+	local family cipher
+	modprobe -a esp4 esp6 xfrm_user 2>/dev/null || skip "this kernel has no ESP"
+	for family in 4 6; do
+		nodes
+		mesh_nodes "$family"
+		ping_of "$a" 10.244.2.1
+		cipher="cbc(aes) 0x0123456789abcdef0123456789abcdef"
+		secure "$a" "$(underlay "$family" 1)" "$(underlay "$family" 2)" out in ||
+			skip "this kernel has no AES"
+		# half of it: a sends ESP, b does not know it
+		watch "$b" eth0 1 "proto 50"
+		once "$a" 10.244.2.1
+		watched >"$tmp/esp"
+		secure "$b" "$(underlay "$family" 1)" "$(underlay "$family" 2)" in out
+		ping_of "$a" 10.244.2.1
+		ping_of "$a" fd10:2::1
+		stream "$a" "$b" 10.244.2.1 300000
+		stream "$b" "$a" fd10:1::1 300000
+		# bare packets are not let in any more
+		case $family in
+		4) in_ns "$a" packet send eth0 02:00:00:00:00:02 ip4 src=172.16.40.1 dst=172.16.40.2 \
+			ip4 src=10.244.1.1 dst=10.244.2.1 echo ;;
+		6) in_ns "$a" packet send eth0 02:00:00:00:00:02 ip6 src=fd00::1 dst=fd00::2 \
+			ip4 src=10.244.1.1 dst=10.244.2.1 echo ;;
+		esac
+		busywait is 1 count "$b" ipmesh0 policy
+		encap "$a" udp
+		encap "$b" udp
+		ping_of "$a" 10.244.2.1
+		# and without it again
+		in_ns "$a" ip xfrm policy flush
+		in_ns "$b" ip xfrm policy flush
+		watch "$b" eth0 1 "> 5555"
+		ping_of "$a" 10.244.2.1
+		watched >"$tmp/bare"
+	done
+}
+
+run_tests moved moved_path_mtu underlay_dies vrf bound marks sources ways ipsec
