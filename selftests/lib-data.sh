@@ -238,3 +238,88 @@ forward() {
 			net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
 	done
 }
+
+# offload NS DEV FEATURE… on|off
+offload() {
+	local ns=$1 dev=$2 features=()
+	shift 2
+	while [ $# -gt 1 ]; do
+		features+=("$1" "${!#}")
+		set -- "${@:2}"
+	done
+	in_ns "$ns" ethtool -K "$dev" "${features[@]}" >/dev/null
+}
+
+# bad_checksums NS: of TCP, UDP and IP together
+bad_checksums() {
+	# shellcheck disable=SC2016
+	in_ns "$1" awk '
+		/^(Tcp|Udp|Ip):/ && !($1 in names) { names[$1] = $0; next }
+		/^(Tcp|Udp|Ip):/ {
+			n = split(names[$1], name)
+			for (i = 1; i <= n; i++)
+				if (name[i] ~ /^(InCsumErrors|InHdrErrors)$/)
+					sum += $i
+		}
+		END { print sum + 0 }' /proc/net/snmp
+}
+
+# --- a path with a router -------------------------------------------------------------
+#
+#     pod -- a 172.16.40.1 ---- .40.9 r .50.9 ---- 172.16.50.2 b -- pod2
+
+# path MTU: a, r and b, the pods, the narrow link from r to b; no device yet
+path() {
+	setup_ns a r b
+	link_nodes "$a" eth0 1 "$r" eth0 9
+	link_nodes "$r" eth1 9 "$b" eth0 2 "$1" 50
+	# what b sends is cut by b itself where it must be
+	ip_batch "$a" <<-END
+		route add 172.16.50.0/24 via 172.16.40.9
+		route add fd00:50::/64 via fd00::9
+	END
+	ip_batch "$b" <<-END
+		route add 172.16.40.0/24 via 172.16.50.9
+		route add fd00::/64 via fd00:50::9
+	END
+	with_pod
+	behind_b
+	forward "$r" "$b"
+	# with which a router asks for its neighbours
+	ip -n "$r" addr add fe80::9/64 dev eth0 nodad
+	ip -n "$r" addr add fe80::9/64 dev eth1 nodad
+	ip -n "$a" addr add fe80::8/64 dev cali0 nodad
+	ip -n "$b" addr add fe80::8/64 dev cali0 nodad
+}
+
+behind_b() {
+	setup_ns pod2
+	ip link add eth0 netns "$pod2" type veth peer cali0 netns "$b"
+	ip_batch "$pod2" <<-END
+		link set eth0 addrgenmode none
+		link set eth0 up
+		addr add 10.244.2.7/24 dev eth0
+		addr add fd10:2::7/64 dev eth0 nodad
+		route add default via 10.244.2.8
+		route add default via fd10:2::8
+	END
+	ip_batch "$b" <<-END
+		link set cali0 addrgenmode none
+		link set cali0 up
+		addr add 10.244.2.8/32 dev cali0
+		addr add fd10:2::8/128 dev cali0 nodad
+		route add 10.244.2.7 dev cali0
+		route add fd10:2::7 dev cali0
+	END
+}
+
+# meshed FAMILY none|udp [KEY VALUE]…: the devices
+meshed() {
+	local family=$1 encap=$2 one=172.16.40.1 two=172.16.50.2
+	shift 2
+	[ "$family" = 4 ] || one=fd00::1 two=fd00:50::2
+	mesh_node "$a" 1 "$one" 2 "$two" "$@"
+	mesh_node "$b" 2 "$two" 1 "$one" "$@"
+	encap "$a" "$encap"
+	encap "$b" "$encap"
+}

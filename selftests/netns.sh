@@ -121,12 +121,12 @@ device_gone() {
 # --- VRFs ---------------------------------------------------------------------------
 
 vrfs() {
-	local family=$1 address=$2 here encap
+	local family=$1 address=$2 own encap
 	nodes
 	mesh_nodes "$family" dev eth0
-	here=10.244.1.1
+	own=10.244.1.1
 	case $address in
-	*:*) here=fd10:1::1 ;;
+	*:*) own=fd10:1::1 ;;
 	esac
 	ip_batch "$a" <<-END
 		link add under type vrf table 10
@@ -150,13 +150,20 @@ vrfs() {
 		encap "$a" "$encap"
 		encap "$b" "$encap"
 		ping_of "$a" "$address" -I over
-		in_ns "$b" ping -n -q -c 1 -W 2 "$here" >/dev/null ||
+		in_ns "$b" ping -n -q -c 1 -W 2 "$own" >/dev/null ||
 			fail "no answer from the VRF, encap $encap"
 	done
 	no_drops "$a" "$b"
 	# bound to the port of the VRF, too
 	mesh -n "$a" link set ipmesh0 dev eth0
 	ping_of "$a" "$address" -I over
+	# a VRF that goes with its namespace has something to say of its ports
+	ip_batch "$a" <<-END
+		link set eth0 nomaster
+		link set ipmesh0 nomaster
+		link del under
+		link del over
+	END
 }
 
 vrf() {

@@ -16,6 +16,8 @@
  *   packet watch DEV COUNT [TEXT]
  *           the next COUNT packets in words, of those with TEXT in their words;
  *           says "watching" when it has begun
+ *   packet gso ADDRESS N SIZE
+ *           N datagrams of SIZE bytes in one call, with UDP GSO
  *   packet encap DEV none|udp|- [dport N] [sport N] [csum 0|1]
  *   packet peer DEV ENDPOINT none|udp|device|- [dport N]
  *           set what carries the packets, by raw netlink; - leaves it unsaid
@@ -43,6 +45,10 @@
 #include <linux/rtnetlink.h>
 
 #include "nl.h"
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT	103
+#endif
 
 #define ROOM	70000
 #define LAYERS	128
@@ -245,6 +251,38 @@ static int send_all(char **argv)
 		if (sendto(fd, buf, len, 0, (struct sockaddr *)&sll, sizeof(sll)) < 0)
 			die("packet send: %s", strerror(errno));
 	}
+	return 0;
+}
+
+/* --- UDP GSO ------------------------------------------------------------- */
+
+static int send_gso(char **argv)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(9) };
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(9) };
+	static unsigned char buf[ROOM];
+	struct sockaddr *to;
+	socklen_t len;
+	int fd, n, size;
+
+	if (!argv[0] || !argv[1] || !argv[2])
+		die("packet gso ADDRESS N SIZE");
+	n = atoi(argv[1]);
+	size = atoi(argv[2]);
+	if (inet_pton(AF_INET, argv[0], &sin.sin_addr) == 1) {
+		to = (struct sockaddr *)&sin;
+		len = sizeof(sin);
+	} else if (inet_pton(AF_INET6, argv[0], &sin6.sin6_addr) == 1) {
+		to = (struct sockaddr *)&sin6;
+		len = sizeof(sin6);
+	} else {
+		die("packet gso: %s is no address", argv[0]);
+	}
+	fd = socket(to->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)))
+		die("packet gso: %s", strerror(errno));
+	if (sendto(fd, buf, n * size, 0, to, len) != n * size)
+		die("packet gso: %s", strerror(errno));
 	return 0;
 }
 
@@ -507,6 +545,8 @@ int main(int argc, char **argv)
 		return send_all(argv + 2);
 	if (!strcmp(verb, "watch"))
 		return watch(argv + 2);
+	if (!strcmp(verb, "gso"))
+		return send_gso(argv + 2);
 	if (!strcmp(verb, "encap"))
 		return set_encap(argv + 2);
 	if (!strcmp(verb, "peer"))

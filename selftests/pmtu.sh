@@ -1,0 +1,131 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# A path that is narrower than its first link.
+#
+#     pod 10.244.1.7 -- a .40.1 ---- .40.9 r .50.9 ---- .50.2 b -- pod2 10.244.2.7
+#         fd10:1::7      ipmesh0           (narrow)      ipmesh0        fd10:2::7
+#
+# Proves, over an IPv4 and an IPv6 underlay, bare and in UDP, with pmtudisc on
+# and off: what is too large for a link behind the first router is told by it,
+# and from the next packet on the sender knows the right MTU, exact to the byte,
+# be it a socket of the node or a pod behind it; two tunnels one in the other;
+# the device itself keeps its MTU; what is no longer known is tried again.
+set -eu
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-data.sh"
+
+# overhead FAMILY none|udp
+overhead() {
+	local n=20
+	[ "$1" = 4 ] || n=40
+	[ "$2" = none ] || n=$((n + 8))
+	echo "$n"
+}
+
+# header ADDRESS: of an inner echo request
+header() {
+	case $1 in
+	*:*) echo 48 ;;
+	*) echo 28 ;;
+	esac
+}
+
+# learns NS ADDRESS MTU: the first packet that is too large teaches, to the byte
+learns() {
+	local ns=$1 address=$2 mtu=$3 size
+	size=$((mtu - $(header "$address")))
+	# the underlay tells a, and a the sender: one packet for each at most
+	once "$ns" "$address" -M "do" -s $((size + 1))
+	once "$ns" "$address" -M "do" -s $((size + 1))
+	contains "route to $address" "$(in_ns "$ns" ip route get "$address")" " mtu $mtu"
+	no_ping_of "$ns" "$mtu" "$address" -M "do" -s $((size + 1))
+	ping_of "$ns" "$address" -M "do" -s "$size"
+}
+
+narrow() {
+	local family=$1 encap mtu address
+	for encap in none udp; do
+		path 1400
+		meshed "$family" "$encap"
+		mtu=$((1400 - $(overhead "$family" "$encap")))
+		for address in 10.244.2.1 fd10:2::1; do
+			learns "$a" "$address" "$mtu"
+		done
+		for address in 10.244.2.7 fd10:2::7; do
+			learns "$pod" "$address" "$mtu"
+		done
+		equal "icmp_errors" "$(count "$a" ipmesh0 icmp_errors "$(endpoint "$family")")" 1
+		# the MTU of the device is not the affair of one path
+		contains "link" "$(ip -n "$a" link show ipmesh0)" "mtu $((1500 - $(overhead "$family" "$encap"))) "
+	done
+}
+
+endpoint() {
+	case $1 in
+	4) echo 172.16.50.2 ;;
+	6) echo fd00:50::2 ;;
+	esac
+}
+
+narrow_ipv4() {
+	narrow 4
+}
+
+narrow_ipv6() {
+	narrow 6
+}
+
+# Without path MTU discovery: DF inside still teaches, and without DF inside a
+# packet goes in fragments.
+without_discovery() {
+	local family mtu
+	for family in 4 6; do
+		path 1400
+		meshed "$family" none pmtudisc off
+		mtu=$((1400 - $(overhead "$family" none)))
+		learns "$a" 10.244.2.1 "$mtu"
+		learns "$pod" 10.244.2.7 "$mtu"
+		learns "$a" fd10:2::1 "$mtu"
+	done
+}
+
+# A tunnel in a tunnel: what the outer one's underlay says reaches the inner
+# one's sender, after a packet for each.
+nested() {
+	local family=4 i
+	path 1400
+	meshed 4 none
+	for i in "$a 1 2" "$b 2 1"; do
+		# shellcheck disable=SC2086
+		set -- $i
+		mesh -n "$1" link add ipmesh1 local "10.244.$2.1"
+		mesh -n "$1" peer new ipmesh1 "10.244.$3.1" cidr "10.245.$3.0/24" cidr "fd11:$3::/64"
+		ip_batch "$1" <<-END
+			link set ipmesh1 up
+			addr add 10.245.$2.1/32 dev ipmesh1
+			addr add fd11:$2::1/128 dev ipmesh1 nodad
+			route add 10.245.$3.0/24 dev ipmesh1 src 10.245.$2.1
+			route add fd11:$3::/64 dev ipmesh1 src fd11:$2::1
+		END
+	done
+	ping_of "$a" 10.245.2.1
+	once "$a" 10.245.2.1 -M "do" -s 1400
+	learns "$a" 10.245.2.1 1360
+	learns "$a" fd11:2::1 1360
+	stream "$a" "$b" 10.245.2.1 400000
+	stream "$a" "$b" fd11:2::1 400000
+}
+
+# Wider again: when the route's knowledge has gone.
+forgotten() {
+	path 1400
+	meshed 4 none
+	learns "$a" 10.244.2.1 1380
+	ip -n "$r" link set eth1 mtu 1500
+	ip -n "$b" link set eth0 mtu 1500
+	ip -n "$a" route flush cache
+	ping_of "$a" 10.244.2.1 -M "do" -s 1452
+}
+
+run_tests narrow_ipv4 narrow_ipv6 without_discovery nested forgotten
