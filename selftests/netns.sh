@@ -144,6 +144,8 @@ vrfs() {
 		route replace fd10:2::/64 dev ipmesh0 table 20
 	END
 	mesh -n "$a" link set ipmesh0 dev under
+	# which is no link: what its ports take counts
+	contains "MTU" "$(ip -n "$a" link show ipmesh0)" "mtu $((1500 - ${header[$family]})) "
 	# a UDP socket of the namespace is one of its VRFs then
 	in_ns "$a" sysctl -qw net.ipv4.udp_l3mdev_accept=1
 	for encap in none udp; do
@@ -165,6 +167,8 @@ vrfs() {
 		link del over
 	END
 }
+
+declare -A header=([4]=20 [6]=40)
 
 vrf() {
 	modprobe vrf 2>/dev/null || skip "this kernel has no vrf"
