@@ -7,6 +7,8 @@
 #include <linux/udp.h>
 #include <net/addrconf.h>
 #include <net/dst.h>
+#include <net/ip6_fib.h>
+#include <net/xfrm.h>
 
 #include <uapi/linux/ipmesh.h>
 
@@ -23,9 +25,35 @@ static bool updating;
 /* The largest packet that a route takes, as its owner set it up: a path MTU
  * that was learned belongs to one endpoint and not to the device.
  */
-static unsigned int route_mtu(const struct dst_entry *dst)
+static unsigned int route_mtu4(const struct dst_entry *dst)
 {
 	return dst_metric_raw(dst, RTAX_MTU) ?: READ_ONCE(dst->dev->mtu);
+}
+
+/* IPv6 keeps what it learned as a metric of the exception, and what the owner
+ * set as one of the route that the exception was made from. Without either, the
+ * link's IPv6 MTU counts, which a router may have advertised.
+ */
+static unsigned int route_mtu6(const struct dst_entry *dst)
+{
+	const struct inet6_dev *idev = __in6_dev_get(dst->dev);
+	const struct fib6_info *from;
+	unsigned int mtu = 0;
+
+	from = rcu_dereference_check(((const struct rt6_info *)dst)->from,
+				     rcu_read_lock_bh_held());
+	if (from)
+		mtu = from->fib6_pmtu;
+	if (!mtu && idev)
+		mtu = READ_ONCE(idev->cnf.mtu6);
+	return mtu ?: READ_ONCE(dst->dev->mtu);
+}
+
+/* An IPsec policy's transform is not the device's affair. */
+static unsigned int route_mtu(const struct dst_entry *dst)
+{
+	dst = xfrm_dst_path(dst);
+	return dst->ops->family == AF_INET ? route_mtu4(dst) : route_mtu6(dst);
 }
 
 /* One peer that has UDP is enough for all packets to leave room for it. */

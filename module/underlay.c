@@ -263,7 +263,8 @@ static bool multipath6(const struct dst_entry *dst)
 
 	if (dst_xfrm(dst))
 		return false;
-	from = rcu_dereference(((const struct rt6_info *)dst)->from);
+	from = rcu_dereference_check(((const struct rt6_info *)dst)->from,
+				     rcu_read_lock_bh_held());
 	if (!from)
 		return false;
 	return from->nh ? nexthop_is_multipath(from->nh) : READ_ONCE(from->fib6_nsiblings);
