@@ -11,6 +11,7 @@
 #include "addr.h"
 #include "conf.h"
 #include "device.h"
+#include "peer.h"
 #include "udp.h"
 #include "underlay.h"
 
@@ -245,6 +246,11 @@ int ipmesh_conf_listen(struct ipmesh_dev *ipm, struct ipmesh_conf *conf,
 	ASSERT_RTNL();
 	lockdep_assert_held(&ipm->lock);
 
+	if (ipmesh_peer_find(ipm, &conf->local)) {
+		NL_SET_ERR_MSG_ATTR(extack, data ? data[IFLA_IPMESH_LOCAL] : NULL,
+				    "A peer of the device has this address as its endpoint");
+		return -EINVAL;
+	}
 	err = ipmesh_underlay_add(ipm->net, conf);
 	if (err) {
 		NL_SET_ERR_MSG_ATTR(extack, data ? data[IFLA_IPMESH_LOCAL] : NULL,

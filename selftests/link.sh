@@ -80,7 +80,25 @@ attribute_values() {
 		fwmark 4294967295 1
 		max_peers 1 1048576
 		mtu_auto off on
+		dport 1 65535
+		sport 65535 0
+		csum on off
 	END
+	# which takes room in the packet
+	mesh -n "$a" link add ipmesh0 encap udp
+	with "$defaults" encap udp mtu 1472
+	prints "$REPLY" mesh -n "$a" link get ipmesh0
+	mesh -n "$a" link set ipmesh0 encap none
+	prints "$defaults" mesh -n "$a" link get ipmesh0
+	ip -n "$a" link del ipmesh0
+	# an IPv6 underlay takes more of it, and has UDP checksums
+	mesh -n "$a" link add ipmesh0 local fd00::1
+	with "$defaults" local fd00::1 mtu 1460 csum on
+	prints "$REPLY" mesh -n "$a" link get ipmesh0
+	mesh -n "$a" link set ipmesh0 local fd00::2 csum off
+	with "$REPLY" local fd00::2 csum off
+	prints "$REPLY" mesh -n "$a" link get ipmesh0
+	ip -n "$a" link del ipmesh0
 	mesh -n "$a" link add ipmesh0 mtu 1300
 	with "$defaults" mtu 1300 mtu_auto off
 	prints "$REPLY" mesh -n "$a" link get ipmesh0
@@ -139,6 +157,9 @@ refusals() {
 		ERANGE: |mtu_auto 2
 		ERANGE: |max_peers 0
 		ERANGE: |max_peers 1048577
+		ERANGE: |encap 2
+		ERANGE: |dport 0
+		ERANGE: |csum 2
 	END
 	refused "EINVAL: mtu less than device minimum" mesh -n "$a" link add new0 mtu 67
 	refused "EINVAL: mtu greater than device maximum" mesh -n "$a" link add new0 mtu 65516
@@ -147,6 +168,13 @@ refusals() {
 	refused "ELOOP: A device cannot be its own lower device" \
 		mesh -n "$a" link set ipmesh0 dev ipmesh0
 	equal "ipmesh0" "$(ip -n "$a" -d link show ipmesh0)" "$before"
+	mesh -n "$a" peer new ipmesh0 172.16.40.7
+	before=$(ip -n "$a" -d link show ipmesh0)
+	refused "EINVAL: A peer of the device has this address as its endpoint" \
+		mesh -n "$a" link set ipmesh0 local 172.16.40.7 ttl 9
+	equal "ipmesh0" "$(ip -n "$a" -d link show ipmesh0)" "$before"
+	mesh -n "$a" peer del ipmesh0 172.16.40.7
+	mesh -n "$a" link set ipmesh0 local 172.16.40.7
 	prints 1 links "$a"
 }
 
