@@ -164,18 +164,16 @@ static void set_mtu_auto(struct ipmesh_dev *ipm, struct nlattr *data[])
 		WRITE_ONCE(ipm->mtu_auto, nla_get_u8(data[IFLA_IPMESH_MTU_AUTO]));
 }
 
-/* The broadcast and hardware addresses that ip link shows. */
+/* The hardware address that ip link shows. This type of device has room for an
+ * IPv4 one, and is the type of which every capture library knows that its packets
+ * are bare IP: ARPHRD_TUNNEL6 is not.
+ */
 static void set_addresses(struct net_device *dev, const struct ipmesh_conf *conf)
 {
-	if (conf->family == AF_INET) {
-		dev->type = ARPHRD_TUNNEL;
-		dev->addr_len = sizeof(__be32);
+	if (conf->family == AF_INET)
 		__dev_addr_set(dev, (const u8 *)&conf->local.s6_addr32[3], sizeof(__be32));
-	} else {
-		dev->type = ARPHRD_TUNNEL6;
-		dev->addr_len = sizeof(conf->local);
-		__dev_addr_set(dev, conf->local.s6_addr, sizeof(conf->local));
-	}
+	else
+		dev->addr_len = 0;
 }
 
 static int device_newlink(struct net_device *dev,
