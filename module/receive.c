@@ -18,6 +18,7 @@
 #include "conf.h"
 #include "device.h"
 #include "error.h"
+#include "nest.h"
 #include "peer.h"
 #include "prefix.h"
 #include "receive.h"
@@ -148,6 +149,9 @@ static unsigned int decapsulate(struct receive *rcv, struct sk_buff *skb)
 		return IPMESH_A_DROPS_MARTIAN;
 	if (!rcv->conf->open && unlikely(!source_allowed(rcv, &saddr)))
 		return IPMESH_A_DROPS_SRC_NOT_ALLOWED;
+	if (unlikely(ipmesh_nest_may(skb, rcv->inner_proto)) &&
+	    ipmesh_nest_deep(ipm, skb, rcv->inner_proto))
+		return IPMESH_A_DROPS_NESTED;
 
 	if (iptunnel_pull_header(skb, 0, rcv->inner_proto,
 				 !net_eq(ipm->net, dev_net(ipm->dev))))

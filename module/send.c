@@ -25,6 +25,7 @@
 #include "device.h"
 #include "header.h"
 #include "mtu.h"
+#include "nest.h"
 #include "peer.h"
 #include "prefix.h"
 #include "send.h"
@@ -35,8 +36,6 @@
 /* A tunnel in a tunnel is legitimate, a tunnel in itself is not; the core's
  * own guard would only act after twice as many levels, and with a message.
  */
-#define SEND_DEPTH_MAX	4
-
 static DEFINE_PER_CPU(unsigned int, send_depth);
 
 static bool inner4(struct ipmesh_send *send, struct sk_buff *skb)
@@ -453,7 +452,7 @@ netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 	send.endpoint = in6addr_any;
 	send.dst_held = false;
 	send.consumed = false;
-	if (likely(__this_cpu_inc_return(send_depth) <= SEND_DEPTH_MAX))
+	if (likely(__this_cpu_inc_return(send_depth) <= IPMESH_NEST_MAX))
 		cause = send_skb(&send, skb);
 	else
 		cause = IPMESH_A_DROPS_LOOP;

@@ -35,6 +35,7 @@ static const struct {
 	[IPMESH_A_DROPS_OUTER_DST] = { "outer_dst", true },
 	[IPMESH_A_DROPS_RX_QUEUE] = { "rx_queue", true },
 	[IPMESH_A_DROPS_POLICY] = { "policy", true, IPMESH_REASON_XFRM_POLICY },
+	[IPMESH_A_DROPS_NESTED] = { "nested", true },
 };
 
 /**

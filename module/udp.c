@@ -159,7 +159,7 @@ static struct ipmesh_udp *open_port(struct ipmesh_underlay *ul, u8 family, __be1
 					ntohs(port));
 		goto unlock;
 	}
-	list_add(&udp->list, &ul->udp);
+	list_add_rcu(&udp->list, &ul->udp);
 unlock:
 	mutex_unlock(&ul->udp_lock);
 	return udp;
@@ -178,11 +178,29 @@ void ipmesh_udp_close(struct ipmesh_underlay *ul, struct ipmesh_udp *udp)
 		return;
 	mutex_lock(&ul->udp_lock);
 	if (!--udp->users) {
-		list_del(&udp->list);
+		list_del_rcu(&udp->list);
 		udp_tunnel_sock_release(ipmesh_compat_udp_sock(udp->sock));
-		kfree(udp);
+		kfree_rcu(udp, rcu);
 	}
 	mutex_unlock(&ul->udp_lock);
+}
+
+/**
+ * ipmesh_udp_bound - whether a UDP port of a namespace is ours
+ * @net: the namespace
+ * @port: network byte order
+ *
+ * Context: RCU.
+ */
+bool ipmesh_udp_bound(struct net *net, __be16 port)
+{
+	const struct ipmesh_udp *udp;
+
+	list_for_each_entry_rcu(udp, &ipmesh_underlay_get(net)->udp, list,
+				rcu_read_lock_bh_held())
+		if (udp->port == port)
+			return true;
+	return false;
 }
 
 /**

@@ -22,7 +22,7 @@ struct net;
  *	taken by hash_32(); written under @lock, read under RCU
  * @lock: guards @confs; nests inside RTNL
  * @mtu_work: follows the MTU of the underlay; see mtu.c
- * @udp: UDP ports that are bound; under @udp_lock
+ * @udp: UDP ports that are bound; written under @udp_lock, read under RCU
  * @udp_lock: guards @udp; nests inside RTNL and a device's lock
  * @net: the namespace; constant
  */

@@ -320,6 +320,7 @@ static const char * const drop_names[IPMESH_A_DROPS_MAX + 1] = {
 	[IPMESH_A_DROPS_OUTER_DST] = "outer_dst",
 	[IPMESH_A_DROPS_RX_QUEUE] = "rx_queue",
 	[IPMESH_A_DROPS_POLICY] = "policy",
+	[IPMESH_A_DROPS_NESTED] = "nested",
 };
 
 const char *nl_drop_name(unsigned int cause)
