@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Who else sees the packets: netfilter, tc, taps.
+# Who else sees the packets: netfilter, tc, XDP, taps.
 #
 #     pod 10.244.1.7 ---- a 172.16.40.1 fd00::1 ======== 172.16.40.2 fd00::2 b
 #         fd10:1::7         ipmesh0                        ipmesh0
@@ -10,8 +10,9 @@
 # Proves: streams through MASQUERADE and DNAT are whole and no checksum is wrong,
 # for both families outside and inside, bare and in UDP, with offloads and
 # without; nftables sees each inner packet once in each hook of the device, and
-# each outer one in the hooks of the underlay; the file that tcpdump writes of
-# the device is raw IP; tc filters and a queue on the device.
+# each outer one in the hooks of the underlay; a transparent proxy takes
+# connections that come by the device; the file that tcpdump writes of it is raw
+# IP; tc filters, a queue and a generic XDP program on it.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
@@ -119,6 +120,34 @@ pre-inner 3"
 	counts "$a" ipmesh0 -- tx_packets=7 rx_packets=6 rx_dropped=0
 }
 
+# Connections to 10.244.2.0/24 and fd10:2::/64, whoever they are for.
+proxied() {
+	local family=$1 address=$2 word=ip version=4 target=10.244.2.77
+	nodes
+	mesh_nodes "$family"
+	case $address in
+	*:*)
+		word=ip6 version=6 target="[fd10:2::77]" ;;
+	esac
+	in_ns "$b" nft "add table $word t
+		add chain $word t pre { type filter hook prerouting priority mangle; }
+		add rule $word t pre iif ipmesh0 meta l4proto tcp tproxy to :50080 meta mark set 1"
+	ip -n "$b" "-$version" rule add fwmark 1 table 100
+	ip -n "$b" "-$version" route add local default dev lo table 100
+	start "$b" socat -u "TCP${version}-LISTEN:50080,ip-transparent,reuseaddr" "CREATE:$tmp/got"
+	busywait listening "$b" 50080
+	seq 100000 >"$tmp/sent"
+	in_ns "$a" socat -u "FILE:$tmp/sent" "TCP$version:$target:7" || fail "no proxy for $target"
+	wait "$pid" || fail "the proxy for $target ended badly"
+	cmp "$tmp/sent" "$tmp/got" || fail "the proxy for $target got something else"
+	no_drops "$a" "$b"
+}
+
+tproxy() {
+	modprobe nft_tproxy 2>/dev/null || skip "this kernel has no nft_tproxy"
+	each_pair proxied
+}
+
 # --- taps and tc -------------------------------------------------------------------------
 
 # A file of raw IP, both families, whole packets.
@@ -168,4 +197,32 @@ tc_filters() {
 	no_drops "$a" "$b"
 }
 
-run_tests nat hooks raw_ip tc_filters
+# Of each packet that comes by the device the program sees one, and what it drops
+# has been received.
+with_xdp() {
+	local family=$1 address=$2 encap before
+	nodes
+	mesh_nodes "$family"
+	for encap in none udp; do
+		encap "$a" "$encap"
+		encap "$b" "$encap"
+		in_ns "$b" xdp ipmesh0 pass
+		ping_of "$a" "$address"
+		equal "packets that the program saw" "$(in_ns "$b" xdp ipmesh0 count)" 3
+		stream "$a" "$b" "$address" 100000
+		in_ns "$b" xdp ipmesh0 drop
+		before=$(count "$b" ipmesh0 rx_packets)
+		once "$a" "$address"
+		equal "packets that the program dropped" "$(in_ns "$b" xdp ipmesh0 count)" 1
+		counts "$b" ipmesh0 -- rx_packets="$((before + 1))"
+		in_ns "$b" xdp ipmesh0 off
+		ping_of "$a" "$address"
+	done
+}
+
+xdp_generic() {
+	sysctl -qw kernel.bpf_stats_enabled=1
+	each_pair with_xdp
+}
+
+run_tests nat hooks tproxy raw_ip tc_filters xdp_generic
