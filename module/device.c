@@ -127,8 +127,11 @@ bool ipmesh_device_is(const struct net_device *dev)
 	return dev->netdev_ops == &device_ops;
 }
 
+/* A list of packets that GRO made for forwarding is taken apart before it comes
+ * here: the kernel does not give the outer headers to all that are on the list.
+ */
 #define DEVICE_FEATURES	(NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HIGHDMA | \
-			 NETIF_F_HW_CSUM | NETIF_F_GSO_SOFTWARE)
+			 NETIF_F_HW_CSUM | (NETIF_F_GSO_SOFTWARE & ~NETIF_F_GSO_FRAGLIST))
 
 static void device_setup(struct net_device *dev)
 {

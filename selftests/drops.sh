@@ -123,19 +123,19 @@ no_limit() {
 # traced EVENT…: from now on; trace prints what there was
 traced() {
 	local event
-	[ -e $tracing/trace ] || mount -t tracefs tracefs $tracing 2>/dev/null ||
+	[ -e "$tracing/trace" ] || mount -t tracefs tracefs "$tracing" 2>/dev/null ||
 		skip "this kernel has no tracefs"
-	[ -e $tracing/events/ipmesh ] || skip "this kernel has no tracepoints for modules"
-	echo >$tracing/trace
+	[ -e "$tracing/events/ipmesh" ] || skip "this kernel has no tracepoints for modules"
+	echo >"$tracing/trace"
 	for event; do
 		echo 1 >"$tracing/events/$event/enable"
 	done
 }
 
 trace() {
-	echo 0 >$tracing/events/enable
-	sed -n "s/^.* $1: //p" $tracing/trace | sort | uniq -c | sed 's/^ *//'
-	echo >$tracing/trace
+	echo 0 >"$tracing/events/enable"
+	sed -n "s/^.* $1: //p" "$tracing/trace" | sort | uniq -c | sed 's/^ *//'
+	echo >"$tracing/trace"
 }
 
 tracepoints() {
@@ -176,9 +176,9 @@ reasons() {
 	with_pod
 	mesh_nodes 4
 	no_limit
-	[ -e $tracing/trace ] || mount -t tracefs tracefs $tracing 2>/dev/null ||
+	[ -e "$tracing/trace" ] || mount -t tracefs tracefs "$tracing" 2>/dev/null ||
 		skip "this kernel has no tracefs"
-	grep -qs IP_INHDR $tracing/events/skb/kfree_skb/format ||
+	grep -qs IP_INHDR "$tracing/events/skb/kfree_skb/format" ||
 		skip "this kernel has no reasons of drops"
 	traced skb/kfree_skb
 	receive_all

@@ -180,7 +180,7 @@ stream() {
 		seq 10000000 19999999 | head -c "$size" >"$tmp/sent"
 	start "$to" socat -u "TCP$family-LISTEN:5001,reuseaddr" "CREATE:$tmp/got"
 	busywait listening "$to" 5001
-	in_ns "$from" socat -u "FILE:$tmp/sent" "TCP$family:$target:5001" ||
+	in_ns "$from" socat -u -b 1000000 "FILE:$tmp/sent" "TCP$family:$target:5001" ||
 		fail "no stream to $address"
 	wait "$pid" || fail "the stream to $address ended badly"
 	cmp "$tmp/sent" "$tmp/got" || fail "another stream came to $address"

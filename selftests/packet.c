@@ -16,6 +16,8 @@
  *   packet watch DEV COUNT [TEXT]
  *           the next COUNT packets in words, of those with TEXT in their words;
  *           says "watching" when it has begun
+ *   packet sizes DEV
+ *           the size of each packet that is larger than all before it
  *   packet gso ADDRESS N SIZE
  *           N datagrams of SIZE bytes in one call, with UDP GSO
  *   packet encap DEV none|udp|- [dport N] [sport N] [csum 0|1]
@@ -459,6 +461,30 @@ static int watch(char **argv)
 	return 0;
 }
 
+static int sizes(char **argv)
+{
+	struct sockaddr_ll sll = {
+		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+	};
+	ssize_t got, most = 0;
+	char byte;
+	int fd;
+
+	if (!argv[0])
+		die("packet sizes DEV");
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	sll.sll_ifindex = if_nametoindex(argv[0]);
+	fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (!sll.sll_ifindex || fd < 0 || bind(fd, (struct sockaddr *)&sll, sizeof(sll)))
+		die("packet sizes: %s: %s", argv[0], strerror(errno));
+	puts("watching");
+	for (;;) {
+		got = recv(fd, &byte, 1, MSG_TRUNC);
+		if (got > most)
+			printf("%zd\n", most = got);
+	}
+}
+
 /* --- encapsulation --------------------------------------------------------- */
 
 static struct nl nl;
@@ -545,6 +571,8 @@ int main(int argc, char **argv)
 		return send_all(argv + 2);
 	if (!strcmp(verb, "watch"))
 		return watch(argv + 2);
+	if (!strcmp(verb, "sizes"))
+		return sizes(argv + 2);
 	if (!strcmp(verb, "gso"))
 		return send_gso(argv + 2);
 	if (!strcmp(verb, "encap"))
