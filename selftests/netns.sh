@@ -262,18 +262,23 @@ sources() {
 }
 
 # Several equal ways: a flow keeps its way, the flows have all.
-ways() {
-	local i layers=() one two
+ways_of() {
+	local family=$1 i layers=() one two
 	nodes
 	second_link
-	mesh_nodes 4
+	mesh_nodes "$family"
 	with_pod
-	mesh -n "$a" link set ipmesh0 local 172.16.40.1
-	ip -n "$b" addr add 172.16.99.2/32 dev lo
-	ip -n "$a" route add 172.16.99.2 nexthop via 172.16.40.2 nexthop via 172.16.41.2
-	in_ns "$a" sysctl -qw net.ipv4.fib_multipath_hash_policy=1
-	mesh -n "$a" peer new ipmesh0 172.16.99.2
-	mesh -n "$a" peer set ipmesh0 172.16.99.2 cidr 10.244.2.0/24 move
+	case $family in
+	4)	set -- 172.16.99.2 172.16.40.2 172.16.41.2
+		ip -n "$b" addr add "$1/32" dev lo ;;
+	6)	set -- fd00:99::2 fd00::2 fd00:41::2
+		ip -n "$b" addr add "$1/128" dev lo nodad
+		# with which a asks for its neighbours of another net than its source's
+		ip -n "$a" addr add fe80::1/64 dev eth1 nodad ;;
+	esac
+	ip -n "$a" route add "$1" nexthop via "$2" nexthop via "$3"
+	mesh -n "$a" peer new ipmesh0 "$1"
+	mesh -n "$a" peer set ipmesh0 "$1" cidr 10.244.2.0/24 move
 	for i in {1..32}; do
 		layers+=(ip4 src=10.244.1.7 dst=10.244.2.1 udp "sport=$((1000 + i))" dport=9 data ",")
 	done
@@ -292,6 +297,17 @@ ways() {
 	fi
 	equal "flows" "$(printf '%s\n' "$one" "$two" | sort -u | wc -l)" 32
 	equal "flows on both ways" "$(printf '%s\n' "$one" "$two" | sort | uniq -d)" ""
+	# a way that goes takes none with it
+	ip -n "$a" route replace "$1" via "$2"
+	in_ns "$pod" packet send eth0 02:00:00:00:00:08 "${layers[@]}"
+	busywait is 96 both_ways
+	equal "flows by the one way" "$(flows_in "$tmp/one" | wc -l)" 32
+	no_drops "$a"
+}
+
+ways() {
+	ways_of 4
+	ways_of 6
 }
 
 both_ways() {

@@ -10,7 +10,8 @@
 # and off: what is too large for a link behind the first router is told by it,
 # and from the next packet on the sender knows the right MTU, exact to the byte,
 # be it a socket of the node or a pod behind it; two tunnels one in the other;
-# the device itself keeps its MTU; what is no longer known is tried again.
+# the device itself keeps its MTU; what is no longer known is tried again; jumbo
+# frames; a link whose MTU changes both ways; the least MTU that a device has.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
@@ -128,4 +129,38 @@ forgotten() {
 	ping_of "$a" 10.244.2.1 -M "do" -s 1452
 }
 
-run_tests narrow_ipv4 narrow_ipv6 without_discovery nested forgotten
+# Large frames, and a link that changes both ways while it is in use.
+large_frames() {
+	local family=$1 address=$2 mtu ns
+	nodes 9000
+	mesh_nodes "$family"
+	for mtu in 9000 1400 9000; do
+		for ns in "$a" "$b"; do
+			ip -n "$ns" link set eth0 mtu "$mtu"
+		done
+		mtu=$((mtu - $(overhead "$family" none)))
+		contains "link" "$(ip -n "$a" link show ipmesh0)" "mtu $mtu "
+		ping_of "$a" "$address" -M "do" -s "$((mtu - $(header "$address")))"
+		no_ping_of "$a" "too long" "$address" -M "do" -s "$((mtu + 1 - $(header "$address")))"
+		stream "$a" "$b" "$address" 400000
+	done
+	no_drops "$a" "$b"
+}
+
+jumbo() {
+	each_pair large_frames
+}
+
+# The least that a device may have, and who says so.
+least() {
+	nodes 1300
+	mesh_nodes 4
+	ping_of "$a" fd10:2::1 -M "do" -s 1232
+	refused "mtu less than device minimum" ip -n "$a" link set ipmesh0 mtu 67
+	ip -n "$a" link set ipmesh0 mtu 68
+	ping_of "$a" 10.244.2.1 -M "do" -s 40
+	# below 1280 a device has no IPv6
+	equal "IPv6 addresses" "$(ip -n "$a" -6 -br addr show dev ipmesh0)" ""
+}
+
+run_tests narrow_ipv4 narrow_ipv6 without_discovery nested forgotten jumbo least
