@@ -18,13 +18,17 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
 
-# cards: their names, where this guest has two on a wire
+# cards: their names, where this guest has two on a wire; none that another test
+# gives to a device of its own
 cards() {
-	local dev driver
+	local dev driver name
 	modprobe -q virtio_net || true
 	for dev in /sys/class/net/*; do
 		driver=$(readlink "$dev/device/driver") || continue
-		[ "${driver##*/}" != virtio_net ] || echo "${dev##*/}"
+		[ "${driver##*/}" = virtio_net ] || continue
+		name=card$(<"$dev/ifindex")
+		[ "${dev##*/}" = "$name" ] || ip link set "${dev##*/}" down name "$name"
+		echo "$name"
 	done
 }
 
@@ -49,8 +53,8 @@ wired() {
 
 # back: the cards to where they came from
 back() {
-	ip -n "$a" link set nic netns 1 name eth0
-	ip -n "$b" link set nic netns 1 name eth1
+	ip -n "$a" link set nic netns 1 name card-a
+	ip -n "$b" link set nic netns 1 name card-b
 }
 
 over_wire() {
