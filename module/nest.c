@@ -7,6 +7,7 @@
 #include <linux/udp.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
+#include <net/l3mdev.h>
 
 #include "conf.h"
 #include "device.h"
@@ -26,8 +27,8 @@ struct level {
 	__be16 proto;
 };
 
-static const struct ipmesh_conf *payload4(const struct level *lv, const struct sk_buff *skb,
-					  unsigned int *offset, u8 *next)
+static bool payload4(const struct level *lv, const struct sk_buff *skb, unsigned int *offset,
+		     u8 *next)
 {
 	const struct iphdr *iph;
 	struct iphdr buf;
@@ -35,14 +36,14 @@ static const struct ipmesh_conf *payload4(const struct level *lv, const struct s
 	iph = skb_header_pointer(skb, lv->offset, sizeof(buf), &buf);
 	/* what is in fragments comes back whole, and is looked at then */
 	if (!iph || iph->version != 4 || iph->ihl < 5 || ip_is_fragment(iph))
-		return NULL;
+		return false;
 	*offset = lv->offset + iph->ihl * 4;
 	*next = iph->protocol;
-	return ipmesh_underlay_find4(dev_net(lv->dev), iph->daddr, lv->dev->ifindex, 0);
+	return true;
 }
 
-static const struct ipmesh_conf *payload6(const struct level *lv, const struct sk_buff *skb,
-					  unsigned int *offset, u8 *next)
+static bool payload6(const struct level *lv, const struct sk_buff *skb, unsigned int *offset,
+		     u8 *next)
 {
 	const struct ipv6hdr *ip6h;
 	struct ipv6hdr buf;
@@ -51,13 +52,13 @@ static const struct ipmesh_conf *payload6(const struct level *lv, const struct s
 
 	ip6h = skb_header_pointer(skb, lv->offset, sizeof(buf), &buf);
 	if (!ip6h || ip6h->version != 6)
-		return NULL;
+		return false;
 	*next = ip6h->nexthdr;
 	start = ipv6_skip_exthdr(skb, lv->offset + sizeof(buf), next, &frag_off);
 	if (start < 0 || frag_off)
-		return NULL;
+		return false;
 	*offset = start;
-	return ipmesh_underlay_find6(dev_net(lv->dev), &ip6h->daddr, lv->dev->ifindex, 0);
+	return true;
 }
 
 /* The payload of a port of ours is behind the UDP header. */
@@ -80,20 +81,42 @@ static bool behind_udp(const struct level *lv, const struct sk_buff *skb, unsign
 	return true;
 }
 
-/* One level down: false when the packet of this one is for none of our devices. */
+/* The device that the packet of this level is for, or NULL. */
+static const struct ipmesh_conf *receiver(const struct level *lv, const struct sk_buff *skb)
+{
+	int vrf = l3mdev_master_ifindex_rcu(lv->dev);
+	struct net *net = dev_net(lv->dev);
+	struct in6_addr buf;
+	const void *daddr;
+
+	if (lv->proto == htons(ETH_P_IP)) {
+		daddr = skb_header_pointer(skb, lv->offset + offsetof(struct iphdr, daddr),
+					   sizeof(__be32), &buf);
+		return ipmesh_underlay_find4(net, *(const __be32 *)daddr, lv->dev->ifindex, vrf);
+	}
+	daddr = skb_header_pointer(skb, lv->offset + offsetof(struct ipv6hdr, daddr),
+				   sizeof(buf), &buf);
+	return ipmesh_underlay_find6(net, daddr, lv->dev->ifindex, vrf);
+}
+
+/* One level down: false when the packet of this one is for none of our devices.
+ * Most packets that come as far are UDP to a port of others: that is asked first.
+ */
 static bool descend(struct level *lv, const struct sk_buff *skb)
 {
 	const struct ipmesh_conf *conf;
-	unsigned int offset = 0;
-	u8 next = 0;
+	unsigned int offset;
+	u8 next;
 
-	conf = lv->proto == htons(ETH_P_IP) ? payload4(lv, skb, &offset, &next) :
-					      payload6(lv, skb, &offset, &next);
-	if (!conf)
+	if (!(lv->proto == htons(ETH_P_IP) ? payload4(lv, skb, &offset, &next) :
+					     payload6(lv, skb, &offset, &next)))
 		return false;
 	if (next == IPPROTO_UDP && !behind_udp(lv, skb, &offset, &next))
 		return false;
 	if (next != IPPROTO_IPIP && next != IPPROTO_IPV6)
+		return false;
+	conf = receiver(lv, skb);
+	if (!conf)
 		return false;
 	lv->dev = conf->ipm->dev;
 	lv->offset = offset;
