@@ -161,12 +161,9 @@ listed() {
 	same_counts
 }
 
-# forwards NS: packets, of both families
+# forwards NS: packets
 forwards() {
-	local four six
-	four=$(in_ns "$1" awk '/^Ip:/ { n = $7 } END { print n }' /proc/net/snmp)
-	six=$(in_ns "$1" awk '$1 == "Ip6OutForwDatagrams" { print $2 }' /proc/net/snmp6)
-	echo $((four + six))
+	ip_count "$1" 7 Ip6OutForwDatagrams
 }
 
 lists() {

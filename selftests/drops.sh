@@ -85,10 +85,7 @@ by_tool() {
 
 told() {
 	local all wanted peer
-	nodes
-	with_pod
-	mesh_nodes 4
-	no_limit
+	watched_nodes
 	all=$(in_ns "$a" ethtool -S ipmesh0 | sed -n 's/^ *\([a-z_]*\): .*/\1/p' | sort)
 	equal "causes" "$(wc -w <<<"$all")" 16
 	receive_all
@@ -114,7 +111,11 @@ told() {
 	equal "ip -s" "$(ip -n "$a" -j -s link show ipmesh0 | jq '.[0].stats64.tx.dropped')" 7
 }
 
-no_limit() {
+# the nodes and a pod, told of every ICMP error
+watched_nodes() {
+	nodes
+	with_pod
+	mesh_nodes 4
 	in_ns "$a" sysctl -qw net.ipv4.icmp_ratelimit=0
 }
 
@@ -140,10 +141,7 @@ trace() {
 
 tracepoints() {
 	local traced
-	nodes
-	with_pod
-	mesh_nodes 4
-	no_limit
+	watched_nodes
 	traced ipmesh
 	ping_of "$a" 10.244.2.1
 	equal "sent" "$(trace ipmesh_xmit)" "3 dev=ipmesh0 endpoint=::ffff:172.16.40.1 len=84
@@ -172,10 +170,7 @@ freed() {
 # The reasons that the kernel has, where it has them.
 reasons() {
 	local traced
-	nodes
-	with_pod
-	mesh_nodes 4
-	no_limit
+	watched_nodes
 	[ -e "$tracing/trace" ] || mount -t tracefs tracefs "$tracing" 2>/dev/null ||
 		skip "this kernel has no tracefs"
 	grep -qs IP_INHDR "$tracing/events/skb/kfree_skb/format" ||

@@ -194,6 +194,22 @@ packets() {
 		$1 == dev { print way == "rx" ? $3 : $11 }' /proc/net/dev
 }
 
+# ip_count NS FIELD NAME6: of IP in /proc/net, both families: the FIELDth of "Ip:",
+# and what IPv6 calls NAME6
+ip_count() {
+	local four six
+	# shellcheck disable=SC2016 # what awk expands
+	four=$(in_ns "$1" awk -v field="$2" '/^Ip:/ { n = $field } END { print n }' /proc/net/snmp)
+	# shellcheck disable=SC2016
+	six=$(in_ns "$1" awk -v name="$3" '$1 == name { print $2 }' /proc/net/snmp6)
+	echo $((four + six))
+}
+
+# ip_receives NS: packets that IP has got, outer ones and inner ones
+ip_receives() {
+	ip_count "$1" 4 Ip6InReceives
+}
+
 # same_counts: what the one end sent the other received, both ways
 same_counts() {
 	busywait same_count tx_packets rx_packets

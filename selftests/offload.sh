@@ -72,14 +72,6 @@ merged() {
 	no_drops "$a" "$b"
 }
 
-# both families, both headers
-ip_receives() {
-	local four six
-	four=$(in_ns "$1" awk '/^Ip:/ { n = $4 } END { print n }' /proc/net/snmp)
-	six=$(in_ns "$1" awk '$1 == "Ip6InReceives" { print $2 }' /proc/net/snmp6)
-	echo $((four + six))
-}
-
 gro() {
 	each_pair merged
 }

@@ -13,7 +13,6 @@
 # streams, also of the largest frames; both ends count the same, no checksum is
 # wrong; streams are cut where the card needs it and merged where they arrive; a
 # card that goes away and comes back.
-# shellcheck disable=SC2016 # what awk expands
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
@@ -88,11 +87,11 @@ merged() {
 	local before packets
 	wired
 	mesh_nodes 4
-	before=$(in_ns "$b" awk '/^Ip:/ { n = $4 } END { print n }' /proc/net/snmp)
+	before=$(ip_receives "$b")
 	stream "$a" "$b" 10.244.2.1 1000000
 	packets=$(count "$b" ipmesh0 rx_packets)
 	[ "$packets" -gt 690 ] || fail "the device counts buffers, not packets: $packets"
-	before=$(($(in_ns "$b" awk '/^Ip:/ { n = $4 } END { print n }' /proc/net/snmp) - before))
+	before=$(($(ip_receives "$b") - before))
 	[ "$before" -lt $((2 * packets)) ] ||
 		fail "$packets packets made IP receive $before times, outer and inner"
 	back
