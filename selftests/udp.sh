@@ -18,9 +18,10 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
 
-# ports NS: the UDP ports that are bound, by family
+# ports NS: the UDP ports that are bound, by family.  A kernel without udp_diag does
+# not tell ss which sockets are IPv6 only: they are "*" there.
 ports() {
-	in_ns "$1" ss -Huln | awk '{ print $4 }' | sort
+	in_ns "$1" ss -Huln | awk '{ sub(/^\*/, "[::]", $4); print $4 }' | sort
 }
 
 mtu_of() {
@@ -30,7 +31,7 @@ mtu_of() {
 # --- traffic -----------------------------------------------------------------------
 
 carried() {
-	local family=$1 address=$2 before
+	local family=$1 address=$2 before packets
 	nodes
 	mesh_nodes "$family"
 	encap "$a" udp
@@ -39,14 +40,16 @@ carried() {
 	ping_of "$a" "$address"
 	contains "outer header" "$(watched)" "> 5555 len"
 	before=$(packets "$a" eth0 tx)
+	packets=$(count "$a" ipmesh0 tx_packets)
 	stream "$a" "$b" "$address" 4000000
 	same_counts
 	no_drops "$a" "$b"
-	# 4000000 bytes are more than 2700 packets
-	[ "$(count "$a" ipmesh0 tx_packets)" -gt 2700 ] ||
-		fail "the device counts buffers, not packets"
-	[ "$(($(packets "$a" eth0 tx) - before))" -lt 1350 ] ||
-		fail "the stream was cut into packets before the link"
+	# 4000000 bytes are more than 2700 packets, and TCP gives two or more at once
+	packets=$(($(count "$a" ipmesh0 tx_packets) - packets))
+	[ "$packets" -gt 2700 ] || fail "the device counts buffers, not packets"
+	before=$(($(packets "$a" eth0 tx) - before))
+	[ "$before" -lt $((packets * 3 / 4)) ] ||
+		fail "the stream was cut into packets before the link: $before of $packets"
 }
 
 on_device() {
