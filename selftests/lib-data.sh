@@ -147,13 +147,19 @@ ping_of() {
 	contains "ping $* $address" "$got" "3 packets transmitted, 3 received"
 }
 
-# no_ping_of NS TEXT ADDRESS [OPTION]…: no answer, but TEXT
+# no_ping_of NS TEXT ADDRESS [OPTION]…: no answer, but TEXT.  Ping waits to the end
+# for more than an error, so that the wait is short, and long where TEXT is late.
 no_ping_of() {
-	local ns=$1 text=$2 address=$3 got
+	local ns=$1 text=$2 address=$3 wait got
 	shift 3
-	if got=$(in_ns "$ns" ping -n -c 1 -W 1 "$@" "$address" 2>&1); then
-		fail "an answer: ping $* $address"
-	fi
+	for wait in 0.2 5; do
+		if got=$(in_ns "$ns" ping -n -c 1 -W "$wait" "$@" "$address" 2>&1); then
+			fail "an answer: ping $* $address"
+		fi
+		case $got in
+		*"$text"*) return ;;
+		esac
+	done
 	contains "ping $* $address" "$got" "$text"
 }
 
