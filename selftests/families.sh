@@ -190,5 +190,25 @@ with_ip6tnl_any() {
 	carries 10.244.2.1 fd10:2::1
 }
 
+# A module of the kernel's has a device for every packet that nobody else wants.
+beside_fallback() {
+	local family=$1 address=$2 dev
+	nodes
+	mesh_nodes "$family"
+	for dev in tunl0 sit0 ip6tnl0; do
+		ip -n "$b" link set "$dev" up
+	done
+	ping_of "$a" "$address"
+	same_counts
+	for dev in tunl0 sit0 ip6tnl0; do
+		equal "packets of $dev" "$(packets "$b" "$dev" rx)" 0
+	done
+}
+
+ahead_of_fallback_devices() {
+	modprobe -a ipip sit ip6_tunnel
+	each_pair beside_fallback
+}
+
 run_tests gateway_ipv4 gateway_ipv6 gateway_of_other_family with_ipip with_sit with_sit_any \
-	with_ip6tnl with_ip6tnl_any
+	with_ip6tnl with_ip6tnl_any ahead_of_fallback_devices

@@ -209,7 +209,7 @@ local_taken() {
 flags() {
 	local shown
 	setup_ns a
-	ip -n "$a" link add ipmesh0 type ipmesh
+	mesh -n "$a" link add ipmesh0 local 172.16.40.1
 	ip -n "$a" link set ipmesh0 up
 	shown=$(ip -n "$a" -d link show ipmesh0)
 	contains "flags" "$shown" NOARP

@@ -39,10 +39,20 @@ move() {
 	END
 }
 
+# marked NS N: N outer packets had the mark 7
+marked() {
+	contains "outer packets with a mark" "$(in_ns "$1" nft list table inet m)" "packets $2 "
+}
+
 moved_away() {
 	local family=$1 address=$2 encap
 	nodes
 	mesh_nodes "$family"
+	in_ns "$a" nft "add table inet m
+		add chain inet m out { type filter hook output priority 0; }
+		add rule inet m out oif eth0 meta mark 7 counter"
+	ping_of "$a" "$address" -m 7
+	marked "$a" 3
 	encap "$a" udp
 	move
 	for encap in udp none; do
@@ -51,13 +61,17 @@ moved_away() {
 		ping_of "$inside" "$address"
 		stream "$inside" "$b" "$address" 300000
 	done
+	# what is marked inside is so outside in the same namespace only
+	in_ns "$inside" packet encap ipmesh0 none
+	encap "$b" none
+	ping_of "$inside" "$address" -m 7
+	marked "$a" 3
 	# the port is the underlay's
 	in_ns "$inside" packet encap ipmesh0 udp
 	contains "ports" "$(in_ns "$a" ss -Huln)" ":5555"
 	equal "ports inside" "$(in_ns "$inside" ss -Huln)" ""
 	counts "$inside" ipmesh0 -- tx_dropped=0 rx_dropped=0
 	counts "$b" ipmesh0 -- tx_dropped=0 rx_dropped=0
-	# what is marked and tracked inside is not outside
 	del_ns "$inside"
 	busywait no_device_for "$a"
 }

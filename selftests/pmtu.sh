@@ -32,13 +32,14 @@ header() {
 	esac
 }
 
-# learns NS ADDRESS MTU: the first packet that is too large teaches, to the byte
+# learns NS ADDRESS MTU [N]: the Nth packet that is too large teaches, to the byte:
+# the first is for the underlay to tell a, the second for a to tell the sender
 learns() {
-	local ns=$1 address=$2 mtu=$3 size
+	local ns=$1 address=$2 mtu=$3 i size
 	size=$((mtu - $(header "$address")))
-	# the underlay tells a, and a the sender: one packet for each at most
-	once "$ns" "$address" -M "do" -s $((size + 1))
-	once "$ns" "$address" -M "do" -s $((size + 1))
+	for ((i = 0; i < ${4:-1}; i++)); do
+		once "$ns" "$address" -M "do" -s $((size + 1))
+	done
 	contains "route to $address" "$(in_ns "$ns" ip route get "$address")" " mtu $mtu"
 	no_ping_of "$ns" "$mtu" "$address" -M "do" -s $((size + 1))
 	ping_of "$ns" "$address" -M "do" -s "$size"
@@ -50,9 +51,8 @@ narrow() {
 		path 1400
 		meshed "$family" "$encap"
 		mtu=$((1400 - $(overhead "$family" "$encap")))
-		for address in 10.244.2.1 fd10:2::1; do
-			learns "$a" "$address" "$mtu"
-		done
+		learns "$a" 10.244.2.1 "$mtu" 2
+		learns "$a" fd10:2::1 "$mtu"
 		for address in 10.244.2.7 fd10:2::7; do
 			learns "$pod" "$address" "$mtu"
 		done
@@ -85,7 +85,7 @@ without_discovery() {
 		path 1400
 		meshed "$family" none pmtudisc off
 		mtu=$((1400 - $(overhead "$family" none)))
-		learns "$a" 10.244.2.1 "$mtu"
+		learns "$a" 10.244.2.1 "$mtu" 2
 		learns "$pod" 10.244.2.7 "$mtu"
 		learns "$a" fd10:2::1 "$mtu"
 	done
@@ -112,17 +112,29 @@ nested() {
 	done
 	ping_of "$a" 10.245.2.1
 	once "$a" 10.245.2.1 -M "do" -s 1400
-	learns "$a" 10.245.2.1 1360
+	learns "$a" 10.245.2.1 1360 2
 	learns "$a" fd11:2::1 1360
 	stream "$a" "$b" 10.245.2.1 400000
 	stream "$a" "$b" fd11:2::1 400000
+}
+
+# A node's own firewall that takes the messages away: the route knows.
+told_by_route() {
+	path 1400
+	meshed 4 none
+	in_ns "$a" nft 'add table inet t
+		add chain inet t in { type filter hook input priority 0; }
+		add rule inet t in iif lo icmp type destination-unreachable drop
+		add rule inet t in iif lo icmpv6 type packet-too-big drop'
+	learns "$a" 10.244.2.1 1380 2
+	learns "$a" fd10:2::1 1380
 }
 
 # Wider again: when the route's knowledge has gone.
 forgotten() {
 	path 1400
 	meshed 4 none
-	learns "$a" 10.244.2.1 1380
+	learns "$a" 10.244.2.1 1380 2
 	ip -n "$r" link set eth1 mtu 1500
 	ip -n "$b" link set eth0 mtu 1500
 	ip -n "$a" route flush cache
@@ -163,4 +175,4 @@ least() {
 	equal "IPv6 addresses" "$(ip -n "$a" -6 -br addr show dev ipmesh0)" ""
 }
 
-run_tests narrow_ipv4 narrow_ipv6 without_discovery nested forgotten jumbo least
+run_tests narrow_ipv4 narrow_ipv6 without_discovery nested told_by_route forgotten jumbo least

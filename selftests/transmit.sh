@@ -399,11 +399,21 @@ route_followed() {
 # --- what is not IP ----------------------------------------------------------------------
 
 invalid() {
+	local v4="ip4 src=10.244.1.1 dst=10.244.2.1" v6="ip6 src=fd10:1::1 dst=fd10:2::1"
+	local invalid=("$v4 version=6" "$v4 ihl=4" "$v4 ihl=15" "$v4 len=19" "$v4 len=1000"
+		"$v4 trim=19" "$v6 version=4" "$v6 len=1000" "$v6 trim=39")
+	local packet packets=()
 	two_nodes
-	# a frame straight to the device, past the routing
-	printf '\105\0\0\24not an IP header!' >"$tmp/frame"
-	mesh -n "$a" exec socat -u "FILE:$tmp/frame" INTERFACE:ipmesh0,type=2 || true
-	counts "$a" ipmesh0 -- tx_packets=0 tx_dropped=1 tx_invalid=1
+	mesh -n "$a" peer set ipmesh0 172.16.40.2 cidr fd10:2::/64
+	for packet in "${invalid[@]}"; do
+		# shellcheck disable=SC2206
+		packets+=($packet data size=20 ",")
+	done
+	# straight to the device, past the routing
+	# shellcheck disable=SC2086
+	in_ns "$a" packet send ipmesh0 02:00:00:00:00:02 "${packets[@]}" \
+		$v4 data size=20 "," $v6 data size=20
+	counts "$a" ipmesh0 -- tx_packets=2 tx_dropped=${#invalid[@]} tx_invalid=${#invalid[@]}
 }
 
 # The underlay's own filter drops it.
