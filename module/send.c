@@ -436,7 +436,7 @@ static unsigned int send_skb(struct ipmesh_send *send, struct sk_buff *skb)
  *
  * Encapsulates by RFC 2003, or RFC 2473 on an IPv6 underlay.
  *
- * Context: BH off, RCU; any number of CPUs at once.
+ * Context: BH off; any number of CPUs at once.
  * Return: NETDEV_TX_OK; a packet that does not go is dropped, and counted.
  */
 netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
@@ -447,7 +447,9 @@ netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 
 	/* member by member: the rest is written before it is read */
 	send.ipm = netdev_priv(dev);
-	send.conf = rcu_dereference_bh(send.ipm->conf);
+	/* with BH off alone, which is a packet socket's way, hash tables may not be read */
+	rcu_read_lock();
+	send.conf = rcu_dereference(send.ipm->conf);
 	send.peer = NULL;
 	send.endpoint = in6addr_any;
 	send.dst_held = false;
@@ -463,5 +465,6 @@ netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 				  send.consumed ? NULL : skb);
 	else
 		trace_ipmesh_xmit(dev, &send.endpoint, len);
+	rcu_read_unlock();
 	return NETDEV_TX_OK;
 }

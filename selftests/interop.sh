@@ -43,12 +43,13 @@ transfer() {
 		fail "sent too little: $(jq -c .end.sum_sent "$tmp/json")"
 }
 
-# whole NS: eth0 has sent packets larger than a segment, on average
+# whole NS: eth0 has sent packets larger than a segment, on average; where the CPU
+# is slow, TCP gives two segments at once
 whole() {
 	local packets bytes
 	packets=$(count "$1" eth0 tx_packets)
 	bytes=$(count "$1" eth0 tx_bytes)
-	[ $((bytes / packets)) -gt 3000 ] ||
+	[ $((bytes / packets)) -gt 2000 ] ||
 		fail "eth0 has sent $bytes bytes in $packets packets: no GSO"
 }
 

@@ -69,7 +69,7 @@ under_tcp() {
 	start "$b" iperf3 -s --forceflush >"$tmp/iperf" 2>&1
 	busywait file_has "$tmp/iperf" "listening on"
 	start "$a" iperf3 -c 10.244.2.1 -t 60 -P 2 >/dev/null 2>&1
-	busywait flows 2000
+	busywait flows 200
 	no_trace
 }
 
