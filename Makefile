@@ -34,14 +34,15 @@ check:
 check-debug:
 	@selftests/vm/check --debug $(if $(filter file,$(origin KERNEL)),,--kernel $(KERNEL))
 
+# MUTANTS is an extended regular expression over the rows of list.tsv.
+check-mutants:
+	@selftests/mutants/check --kernel $(KERNEL) $(if $(MUTANTS),'$(MUTANTS)')
+
 demo:
 	@$(RUN) --add selftests -- selftests/demo.sh
 
 shell:
 	@$(RUN) --add selftests --shell
-
-bench:
-	@$(RUN) --add selftests -- selftests/bench/run.sh
 
 regen:
 	@scripts/deps regen
@@ -80,9 +81,9 @@ help:
 	@echo 'make module | tools   one of them'
 	@echo 'make check            run the tests in a guest (TESTS="link peer" V=1 JOBS=1 KERNEL=6.1)'
 	@echo 'make check-debug      the same in a guest with KASAN, lockdep, kmemleak and more'
+	@echo 'make check-mutants    break the module line by line; each time a test must fail (MUTANTS="tx:")'
 	@echo 'make demo             play a Calico cluster of two nodes in a guest'
 	@echo 'make shell            a shell in a guest that has the module and the tool'
-	@echo 'make bench            measure in a guest'
 	@echo 'make regen            generate uapi and netlink tables from uapi/ipmesh.yaml'
 	@echo 'make lint             shellcheck, W=1, sparse and checkpatch'
 	@echo 'make sparse           sparse over the module'
@@ -93,5 +94,5 @@ help:
 	@echo 'make clean            remove what was built here'
 	@echo 'make cleancache       remove kernels, root file systems and results in the cache'
 
-.PHONY: all module tools check check-debug demo shell bench regen lint \
+.PHONY: all module tools check check-debug check-mutants demo shell regen lint \
 	checkpatch sparse install modules_install uninstall clean cleancache help
