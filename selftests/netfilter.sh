@@ -170,6 +170,8 @@ raw_ip() {
 		contains "tcpdump" "$(cat "$tmp/out")" "fd10:2::1 > fd10:1::1: [icmp6 sum ok] ICMP6, echo reply"
 		lacks "tcpdump" "$(cat "$tmp/out")" bad
 	done
+	equal "tshark" "$(tshark -n -r "$tmp/pcap" -T fields -e frame.protocols 2>"$tmp/err" |
+		sort | uniq -c | sed 's/^ *//')" $'2 raw:ip:icmp:data\n2 raw:ipv6:icmpv6:data'
 }
 
 tc_filters() {
