@@ -445,10 +445,10 @@ netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 	unsigned int cause;
 	struct ipmesh_send send;
 
+	/* a packet socket has BH off alone, with which hash tables may not be read */
+	rcu_read_lock();
 	/* member by member: the rest is written before it is read */
 	send.ipm = netdev_priv(dev);
-	/* with BH off alone, which is a packet socket's way, hash tables may not be read */
-	rcu_read_lock();
 	send.conf = rcu_dereference(send.ipm->conf);
 	send.peer = NULL;
 	send.endpoint = in6addr_any;

@@ -14,7 +14,8 @@
 # families over an IPv6 one by an IPv6 gateway, by routes and by nexthop objects,
 # whatever the pod CIDRs say; a gateway of the other family is no peer; sit, ipip
 # and ip6tnl, for one family and for any, are other ends both ways, streams with
-# segmentation left to the link, and both ends count the same.
+# segmentation left to the link, and both ends count the same; the fallback
+# devices of these modules get nothing that is ours.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"

@@ -10,6 +10,9 @@
 #
 # The link-layer address of eth0 ends with the node's number.
 
+# shellcheck source=lib-messages.sh
+. "$here/lib-messages.sh"
+
 pair_of_4in4="4 10.244.2.1"
 pair_of_6in4="4 fd10:2::1"
 pair_of_4in6="6 10.244.2.1"
@@ -132,9 +135,8 @@ no_kernel_messages() {
 	local mark="$tmp $EPOCHREALTIME" said
 	echo "<6>$mark" >/dev/kmsg
 	"$@"
-	said=$(dmesg --notime | sed "1,/${mark//\//.}/d" |
-		grep -v -e 'hrtimer: ' -e 'clocksource: ' -e 'workqueue: ' -e 'perf: ' \
-			-e 'link becomes ready' || true)
+	said=$(dmesg --notime | sed "1,/${mark//\//.}/d" | but_noise |
+		grep -v 'link becomes ready' || true)
 	equal "what the kernel says of $*" "$said" ""
 }
 

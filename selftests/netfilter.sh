@@ -116,7 +116,7 @@ pre-inner 3"
 	in_ns "$a" nft "add table ip h
 		add chain ip h in { type filter hook input priority 0; }
 		add rule ip h in iif eth0 udp dport 5555 drop"
-	no_ping_of "$pod" "100% packet loss" 10.244.2.1
+	no_ping_of "$pod" "100% packet loss" 10.244.2.1 -W 1
 	counts "$a" ipmesh0 -- tx_packets=7 rx_packets=6 rx_dropped=0
 }
 
@@ -184,7 +184,7 @@ tc_filters() {
 		match ip dst 10.244.2.9/32 action drop
 	in_ns "$a" tc filter add dev ipmesh0 ingress protocol ip u32 \
 		match ip protocol 1 0xff action drop
-	no_ping_of "$a" "100% packet loss" 10.244.2.1
+	no_ping_of "$a" "100% packet loss" 10.244.2.1 -W 1
 	once "$a" 10.244.2.9
 	counts "$a" ipmesh0 -- tx_packets=4 rx_packets=4
 	counts "$b" ipmesh0 -- rx_packets=4

@@ -10,7 +10,8 @@
 #                     (underlay VRF, some)
 #
 # Proves: a device in another namespace than its underlay carries traffic, knows
-# the path's MTU and goes with its underlay, also under traffic; the underlay in
+# the path's MTU, takes no mark out of it and goes with its underlay, also under
+# traffic; the underlay in
 # a VRF and the overlay in another; a device bound to a lower device; the fwmark
 # and ip rules; the source address of a node with several; several equal ways,
 # by inner flow; IPsec in transport mode between the endpoints, put on and taken
@@ -62,8 +63,6 @@ moved_away() {
 		stream "$inside" "$b" "$address" 300000
 	done
 	# what is marked inside is so outside in the same namespace only
-	in_ns "$inside" packet encap ipmesh0 none
-	encap "$b" none
 	ping_of "$inside" "$address" -m 7
 	marked "$a" 3
 	# the port is the underlay's

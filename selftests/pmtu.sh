@@ -9,7 +9,8 @@
 # Proves, over an IPv4 and an IPv6 underlay, bare and in UDP, with pmtudisc on
 # and off: what is too large for a link behind the first router is told by it,
 # and from the next packet on the sender knows the right MTU, exact to the byte,
-# be it a socket of the node or a pod behind it; two tunnels one in the other;
+# be it a socket of the node or a pod behind it, and also where a firewall takes
+# the node's own messages away; two tunnels one in the other;
 # the device itself keeps its MTU; what is no longer known is tried again; jumbo
 # frames; a link whose MTU changes both ways; the least MTU that a device has.
 set -eu

@@ -10,7 +10,7 @@
 #
 # Proves: the endpoint is the gateway of the route, of a nexthop object or the
 # longest pod CIDR; strict and open differ as they should; what goes nowhere is
-# counted by its cause and answered by ICMP, to a local sender and through the
+# counted by its cause, as is what is no IP packet, and answered by ICMP, to a local sender and through the
 # forwarding node; the outer header is as the attributes say, bit for bit; a
 # packet that is too big is answered with the right MTU or goes in fragments; a
 # change of the underlay's routes holds for the next packet.

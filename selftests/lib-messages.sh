@@ -1,0 +1,20 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Sourced by what judges a test by the kernel's log.
+
+# but_noise: the lines on stdin without what loading any unsigned module says once,
+# and what an emulated CPU on a busy host makes the kernel say about its clock.
+but_noise() {
+	grep -v -e 'loading out-of-tree module taints kernel' \
+		-e 'module verification failed: signature and/or required key missing' \
+		-e '^hrtimer: interrupt took' -e '^clocksource: ' \
+		-e '^sched: RT throttling activated' \
+		-e '^perf: interrupt took too long' \
+		-e '^workqueue: .* hogged CPU' || true
+}
+
+# kernel_messages: all that was logged at warning level or above
+kernel_messages() {
+	dmesg --level=warn,err,crit,alert,emerg --notime | but_noise
+}
