@@ -9,6 +9,7 @@
 
 #include "err.h"
 #include "linkattr.h"
+#include "nl.h"
 
 static const char *const peers_modes[] = {
 	[IPMESH_PEERS_MODE_STRICT] = "strict",
@@ -315,6 +316,51 @@ const char *linkattr_text(const struct linkattr *a, const struct linkattrs *v)
 	return buf;
 }
 
+enum linkattr_json linkattr_json(const struct linkattr *a,
+				 const struct linkattrs *v)
+{
+	uint32_t n = linkattr_number(a, v);
+
+	switch (a->kind) {
+	case LINKATTR_ADDR:
+		return LINKATTR_JSON_STRING;
+	case LINKATTR_DEV:
+		return n ? LINKATTR_JSON_STRING : LINKATTR_JSON_NULL;
+	case LINKATTR_NUM:
+		return a->other && n == a->other_value ?
+		       LINKATTR_JSON_STRING : LINKATTR_JSON_NUMBER;
+	case LINKATTR_ENUM:
+		return a->words == off_on ?
+		       LINKATTR_JSON_BOOL : LINKATTR_JSON_STRING;
+	case LINKATTR_AUTO:
+		return LINKATTR_JSON_BOOL;
+	case LINKATTR_COUNT:
+		break;
+	}
+	return LINKATTR_JSON_NUMBER;
+}
+
+void linkattr_take(struct linkattrs *v, const struct nlattr *a)
+{
+	const void *p = mnl_attr_get_payload(a);
+	uint16_t len = mnl_attr_get_payload_len(a);
+
+	for (size_t i = 0; i < linkattr_count; i++) {
+		const struct linkattr *t = &linkattr_table[i];
+
+		if (t->type != mnl_attr_get_type(a))
+			continue;
+		if (t->kind == LINKATTR_ADDR)
+			addr_from_bytes((struct addr *)((char *)v + t->off),
+					p, len);
+		else if (len == t->size)
+			set_number(t, v, (uint32_t)nl_u(a));
+		else
+			return;
+		v->has |= LINKATTR_BIT(t->type);
+	}
+}
+
 void linkattr_parse(struct linkattrs *v, const struct nlattr *data)
 {
 	const struct nlattr *a;
@@ -322,27 +368,8 @@ void linkattr_parse(struct linkattrs *v, const struct nlattr *data)
 	memset(v, 0, sizeof(*v));
 	if (!data)
 		return;
-	mnl_attr_for_each_nested(a, data) {
-		const void *p = mnl_attr_get_payload(a);
-		uint16_t len = mnl_attr_get_payload_len(a);
-
-		for (size_t i = 0; i < linkattr_count; i++) {
-			const struct linkattr *t = &linkattr_table[i];
-
-			if (t->type != mnl_attr_get_type(a))
-				continue;
-			if (t->kind == LINKATTR_ADDR)
-				addr_from_bytes((struct addr *)((char *)v + t->off),
-						p, len);
-			else if (len == t->size)
-				set_number(t, v, len == 1 ? *(const uint8_t *)p :
-						 len == 2 ? *(const uint16_t *)p :
-						 *(const uint32_t *)p);
-			else
-				continue;
-			v->has |= LINKATTR_BIT(t->type);
-		}
-	}
+	mnl_attr_for_each_nested(a, data)
+		linkattr_take(v, a);
 }
 
 void linkattr_put(struct nlmsghdr *nlh, const struct linkattrs *v)

@@ -75,6 +75,19 @@ const char *linkattr_read(const struct linkattr *a, const char *value,
 /* The value as the command line takes it ("any", "inherit", "10.0.0.1"). */
 const char *linkattr_text(const struct linkattr *a, const struct linkattrs *v);
 
+/* What the value is in JSON: its number, its number as true or false, or its
+ * text; null for no device.
+ */
+enum linkattr_json {
+	LINKATTR_JSON_NULL,
+	LINKATTR_JSON_BOOL,
+	LINKATTR_JSON_NUMBER,
+	LINKATTR_JSON_STRING,
+};
+
+enum linkattr_json linkattr_json(const struct linkattr *a,
+				 const struct linkattrs *v);
+
 uint32_t linkattr_number(const struct linkattr *a, const struct linkattrs *v);
 
 /* What a new device would have where @v has nothing: all are there then, but
@@ -91,7 +104,8 @@ static inline uint8_t linkattr_family(const struct linkattrs *v)
 struct nlattr;
 struct nlmsghdr;
 
-/* From IFLA_INFO_DATA; into an open IFLA_INFO_DATA, those in v->has. */
+/* One attribute of IFLA_INFO_DATA; all of them; into an open IFLA_INFO_DATA, those in v->has. */
+void linkattr_take(struct linkattrs *v, const struct nlattr *a);
 void linkattr_parse(struct linkattrs *v, const struct nlattr *data);
 void linkattr_put(struct nlmsghdr *nlh, const struct linkattrs *v);
 

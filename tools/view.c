@@ -137,15 +137,20 @@ static void view_attrs(const struct rtlink *l, bool details)
 				out_text(" %s %s", a->word, text);
 			continue;
 		}
-		if (a->kind == LINKATTR_DEV && !n)
+		switch (linkattr_json(a, &l->attrs)) {
+		case LINKATTR_JSON_NULL:
 			out_null(a->json, NULL);
-		else if (a->kind == LINKATTR_ENUM && !strcmp(a->words[1], "on"))
+			break;
+		case LINKATTR_JSON_BOOL:
 			out_bool(a->json, NULL, n);
-		else if ((a->kind == LINKATTR_NUM && !(a->other && n == a->other_value)) ||
-			 a->kind == LINKATTR_COUNT)
+			break;
+		case LINKATTR_JSON_NUMBER:
 			out_u64(a->json, NULL, n);
-		else
+			break;
+		case LINKATTR_JSON_STRING:
 			out_str(a->json, NULL, text);
+			break;
+		}
 	}
 }
 
