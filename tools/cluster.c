@@ -277,6 +277,8 @@ void cluster_free(struct cluster *c)
 	free(c->nodes);
 	free(c->hash);
 	free(c->pools);
+	free(c->blocks);
+	free(c->leases);
 	free(c->devices);
 	memset(c, 0, sizeof(*c));
 }

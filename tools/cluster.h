@@ -63,6 +63,21 @@ struct cluster_pool {
 	const struct doc_node *at;
 };
 
+/* A block of Calico's IPAM: whose it is, by BlockAffinity or IPAMBlock. */
+struct cluster_block {
+	struct prefix cidr;
+	const char *node;
+	const struct doc_node *at;
+};
+
+/* An address that a node has, in whoever's block; or its tunnel address. */
+struct cluster_lease {
+	struct prefix p;	/* of a single address */
+	const char *node;
+	bool tunnel;
+	const struct doc_node *at;
+};
+
 enum peer_via { VIA_TUNNEL, VIA_UNDERLAY, VIA_NONE };
 
 struct device_peer {
@@ -94,6 +109,11 @@ struct cluster {
 	size_t *hash, hash_size;	/* index + 1 into nodes, by name */
 	struct cluster_pool *pools;
 	size_t n_pools, cap_pools;
+	struct cluster_block *blocks;	/* sorted when all is read */
+	size_t n_blocks, cap_blocks;
+	struct cluster_lease *leases;	/* likewise, by node */
+	size_t n_leases, cap_leases;
+	bool by_blocks[FAMILIES];	/* blocks are what nodes have, not podCIDRs */
 	struct cluster_device *devices;
 	size_t n_devices, cap_devices;
 };
@@ -126,6 +146,17 @@ int cluster_tunnel(struct cluster_node *node, const struct doc_node *at);
 /* AT is a list of prefixes, or a single one. */
 int cluster_cidrs(struct cluster_node *node, const struct doc_node *at);
 int cluster_pool(struct cluster *c, const struct cluster_pool *pool);
+void cluster_block(struct cluster *c, const struct cluster_block *block);
+void cluster_lease(struct cluster *c, const struct cluster_lease *lease);
+/* Sorts them, and refuses those that contradict each other. */
+int cluster_blocks_check(struct cluster *c);
+/* Those of one node, sorted. */
+const struct cluster_block *cluster_blocks_of(const struct cluster *c,
+					      const char *node, size_t *n);
+const struct cluster_lease *cluster_leases_of(const struct cluster *c,
+					      const char *node, size_t *n);
+/* Warns of those of nodes that no document tells of. */
+void cluster_blocks_left_out(const struct cluster *c);
 /* The required .metadata.name. */
 const struct doc_node *cluster_name(const struct doc_node *doc);
 
@@ -133,6 +164,8 @@ const struct doc_node *cluster_name(const struct doc_node *doc);
 int read_own_device(struct cluster *c, const struct doc_node *doc);
 int read_calico_node(struct cluster *c, const struct doc_node *doc);
 int read_calico_pool(struct cluster *c, const struct doc_node *doc);
+int read_calico_affinity(struct cluster *c, const struct doc_node *doc);
+int read_calico_block(struct cluster *c, const struct doc_node *doc);
 int read_kube_node(struct cluster *c, const struct doc_node *doc);
 
 #endif

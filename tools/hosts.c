@@ -44,16 +44,29 @@ static int guess_cidr(struct host *h, const struct cluster *c, unsigned int mask
 	return 0;
 }
 
-/* Calico names no tunnel address of IPv6, and flannel none at all. */
-static void find_tunnel(struct host *h, int f)
+/*
+ * Calico names no tunnel address of IPv6, and flannel none at all: then it is
+ * the first host address.  In a block of Calico's that may be a pod's.
+ */
+static void find_tunnel(struct host *h, const struct cluster *c, int f)
 {
 	const struct fact_addr *said = &h->node->tunnel[f];
+	const struct cluster_lease *l;
 	const struct prefix *p;
+	size_t n;
 
 	if (said->at) {
 		h->tunnel[f] = said->p.addr;
 		h->tunnel_at[f] = said->at;
 	}
+	l = cluster_leases_of(c, h->node->name, &n);
+	for (; n && !h->tunnel_at[f]; n--, l++)
+		if (l->tunnel && family_index(&l->p.addr) == f) {
+			h->tunnel[f] = l->p.addr;
+			h->tunnel_at[f] = l->at;
+		}
+	if (c->by_blocks[f])
+		return;
 	for (size_t i = 0; i < h->n_cidrs && !h->tunnel_at[f]; i++) {
 		p = &h->cidrs[i].p;
 		if (family_index(&p->addr) != f)
@@ -79,6 +92,47 @@ static bool any_pool(const struct cluster *c, uint8_t family)
 	return false;
 }
 
+static bool in_some(const struct fact_cidr *v, size_t n, const struct prefix *p)
+{
+	for (size_t i = 0; i < n; i++)
+		if (prefix_covers(&v[i].p, p))
+			return true;
+	return false;
+}
+
+/* Calico routes no block of a pool that was taken away, and says nothing. */
+static bool has_pool(const struct cluster *c, const struct prefix *p)
+{
+	return !any_pool(c, p->addr.family) || pool_of(c, p);
+}
+
+/*
+ * Where there are blocks, they are what Calico gives to pods, and pod CIDRs
+ * that Kubernetes has for the node are for nothing.
+ */
+static void gather_cidrs(struct host *h, const struct cluster *c)
+{
+	const struct cluster_node *n = h->node;
+	const struct cluster_block *b;
+	const struct cluster_lease *l;
+	size_t i, n_blocks, n_leases;
+
+	b = cluster_blocks_of(c, n->name, &n_blocks);
+	l = cluster_leases_of(c, n->name, &n_leases);
+	/* One more than the node has, for that which is guessed. */
+	h->cidrs = xcalloc(n->n_cidrs + n_blocks + 1, sizeof(*h->cidrs));
+	h->leases = xcalloc(n_leases, sizeof(*h->leases));
+	for (i = 0; i < n->n_cidrs; i++)
+		if (!c->by_blocks[family_index(&n->cidrs[i].p.addr)])
+			h->cidrs[h->n_cidrs++] = n->cidrs[i];
+	for (i = 0; i < n_blocks; i++)
+		if (has_pool(c, &b[i].cidr))
+			h->cidrs[h->n_cidrs++] = (struct fact_cidr){ b[i].cidr, b[i].at };
+	for (i = 0; i < n_leases; i++)
+		if (has_pool(c, &l[i].p) && !in_some(h->cidrs, h->n_cidrs, &l[i].p))
+			h->leases[h->n_leases++] = (struct fact_cidr){ l[i].p, l[i].at };
+}
+
 static int one_host(struct host *h, const struct cluster_node *n,
 		    const struct cluster *c, unsigned int mask, uint8_t family)
 {
@@ -94,13 +148,12 @@ static int one_host(struct host *h, const struct cluster_node *n,
 	if (!h->underlay->at)
 		return doc_fail(n->at, "node %s has no address: add a document with it",
 				err_safe(n->name));
-	/* One more than the node has, for that which is guessed. */
-	h->cidrs = xcalloc(n->n_cidrs + 1, sizeof(*h->cidrs));
-	for (i = 0; i < n->n_cidrs; i++)
-		h->cidrs[h->n_cidrs++] = n->cidrs[i];
-	find_tunnel(h, 0);
-	find_tunnel(h, 1);
-	if ((!h->n_cidrs || (n->tunnel[0].at && !any_cidr(h, AF_INET))) &&
+	gather_cidrs(h, c);
+	find_tunnel(h, c, 0);
+	find_tunnel(h, c, 1);
+	/* A node without a block has no pods yet. */
+	if (!c->by_blocks[0] && !(c->by_blocks[1] && !n->tunnel[0].at) &&
+	    (!h->n_cidrs || (n->tunnel[0].at && !any_cidr(h, AF_INET))) &&
 	    guess_cidr(h, c, mask))
 		return -1;
 	for (i = 0; i < h->n_cidrs; i++)
@@ -180,15 +233,17 @@ static int not_inside(const struct claim *cidr, size_t n_cidrs,
 static int check(const struct hosts *h)
 {
 	struct claim *ends, *tunnels, *cidrs;
-	size_t i, k, n_cidrs = 0, n_ends = 0, n_tunnels = 0;
+	size_t i, k, n_cidrs = 0, n_leases = 0, n_ends = 0, n_tunnels = 0;
 	const struct fact_addr *end;
 	const struct host *host;
 	int ret;
 
-	for (i = 0; i < h->n; i++)
+	for (i = 0; i < h->n; i++) {
 		n_cidrs += h->v[i].n_cidrs;
+		n_leases += h->v[i].n_leases;
+	}
 	ends = xcalloc(h->n * FAMILIES, sizeof(*ends));
-	tunnels = xcalloc(h->n * FAMILIES, sizeof(*tunnels));
+	tunnels = xcalloc(h->n * FAMILIES + n_leases, sizeof(*tunnels));
 	cidrs = xcalloc(n_cidrs, sizeof(*cidrs));
 	n_cidrs = 0;
 	for (i = 0; i < h->n; i++) {
@@ -214,6 +269,16 @@ static int check(const struct hosts *h)
 		ret = no_clash("pod CIDR", cidrs, n_cidrs);
 	if (!ret)
 		ret = no_clash("tunnel address", tunnels, n_tunnels);
+	for (i = 0; i < h->n; i++) {
+		host = &h->v[i];
+		for (k = 0; k < host->n_leases; k++)
+			if (!addr_eq(&host->leases[k].p.addr,
+				     &host->tunnel[family_index(&host->leases[k].p.addr)]))
+				tunnels[n_tunnels++] = (struct claim){
+					host->leases[k].p, host, host->leases[k].at };
+	}
+	if (!ret)
+		ret = no_clash("overlay address", tunnels, n_tunnels);
 	if (!ret)
 		ret = not_inside(cidrs, n_cidrs, ends, n_ends);
 	free(ends);
@@ -229,6 +294,7 @@ int hosts_compute(struct hosts *h, const struct cluster *c, unsigned int mask,
 
 	h->v = xcalloc(c->n_nodes, sizeof(*h->v));
 	h->n = c->n_nodes;
+	cluster_blocks_left_out(c);
 	for (i = 0; i < h->n; i++)
 		if (one_host(&h->v[i], c->nodes[i], c, mask, family))
 			return -1;
@@ -239,8 +305,10 @@ void hosts_free(struct hosts *h)
 {
 	size_t i;
 
-	for (i = 0; i < h->n; i++)
+	for (i = 0; i < h->n; i++) {
 		free(h->v[i].cidrs);
+		free(h->v[i].leases);
+	}
 	free(h->v);
 	memset(h, 0, sizeof(*h));
 }

@@ -28,6 +28,10 @@ static const struct reader readers[] = {
 	{ CRD,		"Node",		read_calico_node },
 	{ CALICO,	"IPPool",	read_calico_pool },
 	{ CRD,		"IPPool",	read_calico_pool },
+	{ CALICO,	"BlockAffinity", read_calico_affinity },
+	{ CRD,		"BlockAffinity", read_calico_affinity },
+	{ CALICO,	"IPAMBlock",	read_calico_block },
+	{ CRD,		"IPAMBlock",	read_calico_block },
 	{ "v1",		"Node",		read_kube_node },
 };
 
@@ -38,6 +42,8 @@ static const struct reader beside[] = {
 	{ CALICO,	"FelixConfiguration",	skip },
 	{ CALICO,	"ClusterInformation",	skip },
 	{ CALICO,	"IPAMConfig",		skip },
+	{ CRD,		"IPAMConfig",		skip },
+	{ CRD,		"IPAMHandle",		skip },
 };
 
 static const struct reader *find(const char *api, const char *kind)
@@ -79,7 +85,7 @@ static int read_one(struct cluster *c, const struct doc_node *doc,
 	const struct reader *r = find(api, kind);
 
 	if (!r)
-		return doc_fail(doc, "unknown kind %s of apiVersion %s: wanted are Device of ipmesh/v1, Node or IPPool of projectcalico.org/v3, Node of v1, or lists of these",
+		return doc_fail(doc, "unknown kind %s of apiVersion %s: wanted are Device of ipmesh/v1, Node, IPPool, BlockAffinity or IPAMBlock of projectcalico.org/v3, Node of v1, or lists of these",
 				err_safe(kind), err_safe(api));
 	return r->read(c, doc);
 }
@@ -154,10 +160,12 @@ int cluster_read(struct cluster *c, const struct doc_set *docs)
 		if (ret)
 			return -1;
 	}
+	if (cluster_blocks_check(c))
+		return -1;
 	if (!c->n_nodes && !c->n_devices) {
 		err_refused("%s: the documents hold no node and no device%s",
 			    docs->n_names ? docs->name[0] : "-f",
-			    c->n_pools ? "; add those of \"calicoctl get node -o yaml\"" : "");
+			    c->n_pools || c->n_blocks ? "; add those of \"calicoctl get node -o yaml\"" : "");
 		return -1;
 	}
 	return 0;

@@ -147,37 +147,42 @@ static void add_way(struct want *w, const struct cluster_pool *pool,
 		host->node->underlay[f].p.addr;
 }
 
+/* The peer just added has the prefix; INSIDE: it holds the tunnel address. */
+static void add_behind(struct want *w, const struct cluster *c,
+		       const struct host *self, const struct host *host,
+		       const struct fact_cidr *fact, bool *inside)
+{
+	const struct cluster_pool *pool = pool_of(c, &fact->p);
+	struct want_peer *p = &w->peers[w->n_peers - 1];
+	int f = family_index(&fact->p.addr);
+
+	inside[f] |= prefix_contains(&fact->p, &host->tunnel[f]);
+	if (pool && pool->vxlan)
+		return;
+	add_prefix(&p->cidrs, &p->n_cidrs, &p->cap_cidrs, &fact->p);
+	add_way(w, pool, self, host, &fact->p, fact->at);
+}
+
 static void add_host(struct want *w, const struct cluster *c,
 		     const struct host *self, const struct host *host)
 {
-	const struct cluster_pool *pool;
 	bool inside[FAMILIES] = { false };
-	const struct prefix *cidr;
-	struct prefix tunnel;
-	struct want_peer *p;
+	struct fact_cidr tunnel;
 	size_t i;
 	int f;
 
-	p = add_peer(w, &host->underlay->p.addr, host->node->name,
-		     host->underlay->at);
-	for (i = 0; i < host->n_cidrs; i++) {
-		cidr = &host->cidrs[i].p;
-		f = family_index(&cidr->addr);
-		inside[f] |= prefix_contains(cidr, &host->tunnel[f]);
-		pool = pool_of(c, cidr);
-		if (pool && pool->vxlan)
-			continue;
-		add_prefix(&p->cidrs, &p->n_cidrs, &p->cap_cidrs, cidr);
-		add_way(w, pool, self, host, cidr, host->cidrs[i].at);
-	}
+	add_peer(w, &host->underlay->p.addr, host->node->name, host->underlay->at);
+	for (i = 0; i < host->n_cidrs; i++)
+		add_behind(w, c, self, host, &host->cidrs[i], inside);
+	for (i = 0; i < host->n_leases; i++)
+		add_behind(w, c, self, host, &host->leases[i], inside);
 	/* The host itself sends from its tunnel address. */
 	for (f = 0; f < FAMILIES; f++) {
 		if (inside[f] || !host->tunnel_at[f])
 			continue;
-		tunnel = prefix_host(&host->tunnel[f]);
-		add_prefix(&p->cidrs, &p->n_cidrs, &p->cap_cidrs, &tunnel);
-		add_way(w, pool_of(c, &tunnel), self, host, &tunnel,
-			host->tunnel_at[f]);
+		tunnel.p = prefix_host(&host->tunnel[f]);
+		tunnel.at = host->tunnel_at[f];
+		add_behind(w, c, self, host, &tunnel, inside);
 	}
 }
 
@@ -385,6 +390,9 @@ static int check(struct want *w)
 	sort_prefixes(w->addresses, w->n_addresses);
 	for (i = 0; i < w->n_peers; i++) {
 		p = &w->peers[i];
+		if (p->n_cidrs > IPMESH_MAX_CIDRS)
+			return doc_fail(p->at, "the peer has %zu CIDRs, more than the %d that one may have",
+					p->n_cidrs, IPMESH_MAX_CIDRS);
 		sort_prefixes(p->cidrs, p->n_cidrs);
 		for (k = 1; k < p->n_cidrs; k++)
 			if (prefix_eq(&p->cidrs[k - 1], &p->cidrs[k]))

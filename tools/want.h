@@ -89,6 +89,8 @@ struct host {
 	const struct doc_node *tunnel_at[FAMILIES];
 	struct fact_cidr *cidrs;
 	size_t n_cidrs;
+	struct fact_cidr *leases;	/* its addresses in others' blocks */
+	size_t n_leases;
 };
 
 struct hosts {
