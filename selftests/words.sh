@@ -36,9 +36,9 @@ tool() {
 state() {
 	local d p
 	for d in ipmesh0 ipmesh1; do
-		mesh -n "$a" link get $d
-		mesh -n "$a" peer list $d | while read -r p _; do
-			mesh -n "$a" peer get $d "$p"
+		mesh -n "$a" link get "$d"
+		mesh -n "$a" peer list "$d" | while read -r p _; do
+			mesh -n "$a" peer get "$d" "$p"
 		done
 	done
 	ip -n "$a" -o link
@@ -114,7 +114,7 @@ complete() {
 	levels >"$tmp/levels"
 	[ "$(commands | wc -l)" -ge 4 ] || fail "commands: $(commands)"
 	while read -r c; do
-		[ "$(grep -c "^$c[[:space:]]" "$tmp/table")" -ge 3 ] ||
+		[ "$(grep -c "^${c}[[:space:]]" "$tmp/table")" -ge 3 ] ||
 			fail "$c: fewer than 3 lines in the table"
 		grep -q "^$c .*--frobnicate" "$tmp/table" ||
 			fail "$c: no unknown option in the table"
