@@ -61,6 +61,7 @@ help() {
 		peer show
 		peer flush
 		apply
+		export
 	END
 	contains "version" "$(tool -V)" ipmesh
 }

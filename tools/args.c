@@ -7,6 +7,7 @@
 #include "args.h"
 #include "cmd.h"
 #include "err.h"
+#include "rtlink.h"
 
 const char *args_word(struct args *a)
 {
@@ -30,6 +31,23 @@ const char *args_word(struct args *a)
 		return w;
 	}
 	return NULL;
+}
+
+const char *args_device(struct args *a)
+{
+	const char *dev = NULL, *w, *why;
+
+	while ((w = args_word(a))) {
+		if (!dev && !strcmp(w, "help"))
+			a->help = true;
+		if (dev)
+			a->status = err_unknown(a->cmd, w);
+		dev = w;
+	}
+	why = dev && !a->status && !a->help ? rtlink_check_name(dev) : NULL;
+	if (why)
+		a->status = err_usage("%s: %s", a->cmd, why);
+	return dev;
 }
 
 const char *args_value(struct args *a, const char *word)

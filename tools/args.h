@@ -21,6 +21,9 @@ struct args {
  */
 const char *args_word(struct args *a);
 
+/* The words of a command that takes [DEV] and no other; NULL without one. */
+const char *args_device(struct args *a);
+
 /* The value that follows @word; NULL, and said, when there is none. */
 const char *args_value(struct args *a, const char *word);
 

@@ -11,6 +11,10 @@
 #include "err.h"
 #include "out.h"
 
+const char *const change_ops[] = {
+	[CHANGE_ADD] = "add", [CHANGE_SET] = "change", [CHANGE_REMOVE] = "remove",
+};
+
 static void tell_device(const struct diff *d, const struct change *c)
 {
 	const struct linkattr *a;
@@ -109,14 +113,10 @@ static void tell(const struct diff *d, const struct change *c)
 		[CHANGE_PEER] = "peer", [CHANGE_NEXTHOP] = "nexthop",
 		[CHANGE_ROUTE] = "route", [CHANGE_NAT] = "nat",
 	};
-	static const char *const ops[] = {
-		[CHANGE_ADD] = "add", [CHANGE_SET] = "change",
-		[CHANGE_REMOVE] = "remove",
-	};
 	struct nat nat;
 
 	out_obj(NULL);
-	out_str("op", NULL, ops[c->op]);
+	out_str("op", NULL, change_ops[c->op]);
 	out_text("%c", "+~-"[c->op]);
 	out_str("object", " %s", objects[c->object]);
 	switch (c->object) {
@@ -187,8 +187,7 @@ int diff_print(const struct diff *d, bool dry)
 	return out_flush();
 }
 
-/* In one word or two, for an error. */
-static const char *subject(const struct diff *d, const struct change *c)
+const char *diff_subject(const struct diff *d, const struct change *c)
 {
 	static char buf[160];
 
@@ -355,7 +354,7 @@ static void complain(const struct diff *d)
 	for (i = 0; i < d->n; i++) {
 		done += d->v[i].done;
 		if (d->v[i].wrong && n++ < 5)
-			err_refused("%s: %s", subject(d, &d->v[i]), d->v[i].wrong);
+			err_refused("%s: %s", diff_subject(d, &d->v[i]), d->v[i].wrong);
 	}
 	if (n > 5)
 		err_refused("and %zu more refusals", n - 5);

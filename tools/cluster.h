@@ -80,13 +80,18 @@ struct cluster_lease {
 
 enum peer_via { VIA_TUNNEL, VIA_UNDERLAY, VIA_NONE };
 
+struct device_cidr {
+	struct fact_cidr fact;
+	enum peer_via via;
+	struct addr gw;		/* of VIA_UNDERLAY: whom the underlay is to reach */
+};
+
 struct device_peer {
 	struct addr endpoint;
 	const char *name;
-	enum peer_via via;
 	uint8_t encap;		/* IPMESH_ENCAP_* */
 	uint16_t dport;		/* 0: the device's */
-	struct fact_cidr *cidrs;
+	struct device_cidr *cidrs;
 	size_t n_cidrs, cap_cidrs;
 	const struct doc_node *at;
 };
@@ -162,6 +167,8 @@ const struct doc_node *cluster_name(const struct doc_node *doc);
 
 /* One reader per document family, called with a single document. */
 int read_own_device(struct cluster *c, const struct doc_node *doc);
+/* What a Device calls the attribute of that word. */
+const char *read_own_field(const char *word);
 int read_calico_node(struct cluster *c, const struct doc_node *doc);
 int read_calico_pool(struct cluster *c, const struct doc_node *doc);
 int read_calico_affinity(struct cluster *c, const struct doc_node *doc);

@@ -18,6 +18,7 @@ int cmd_link(int argc, char **argv);
 int cmd_peer(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_apply(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 
 /* Global options; also taken behind the command's word. */
 struct options {

@@ -12,6 +12,8 @@
  */
 enum change_op { CHANGE_ADD, CHANGE_SET, CHANGE_REMOVE };
 
+extern const char *const change_ops[];	/* "add", "change", "remove" */
+
 enum change_object {
 	CHANGE_DEVICE, CHANGE_ADDRESS, CHANGE_PEER, CHANGE_NEXTHOP,
 	CHANGE_ROUTE, CHANGE_NAT,
@@ -72,6 +74,9 @@ int diff_routes(struct diff *d);	/* with their nexthops */
 
 /* What is wanted of address translation, for a family by index. */
 struct nat want_nat(const struct want *w, int family);
+
+/* "peer 172.16.40.198 k8s-node1": what a change is about; a static buffer. */
+const char *diff_subject(const struct diff *d, const struct change *c);
 
 /* Does all; exit status. */
 int diff_run(struct diff *d, struct nl *nl);

@@ -2,7 +2,7 @@
 #ifndef IPMESH_DOC_TREE_H
 #define IPMESH_DOC_TREE_H
 
-/* What the parsers build a document tree with; for doc*.c only. */
+/* What the parsers, and export, build a document tree with. */
 #include "doc.h"
 
 /* Deeper than any document that a person or kubectl writes. */
@@ -13,6 +13,17 @@ void doc_node_free(struct doc_node *n);
 void doc_node_add(struct doc_node *parent, struct doc_node *child);
 int doc_node_no_doubles(const struct doc_node *map);
 void doc_set_add(struct doc_set *set, struct doc_node *doc);
+
+/* A new field of a map, or with KEY NULL a new element of a list. */
+struct doc_node *doc_put(struct doc_node *map, const char *key, enum doc_kind kind);
+struct doc_node *doc_put_text(struct doc_node *map, const char *key, const char *text);
+void doc_put_plain(struct doc_node *map, const char *key, const char *text);
+
+/* Can a document hold it: is it UTF-8? */
+bool doc_is_text(const char *s);
+
+/* To standard output: YAML, or with -j JSON; exit status. */
+int doc_print(const struct doc_set *set);
 
 int doc_parse_yaml(struct doc_set *set, const char *file, const char *buf, size_t len);
 int doc_parse_json(struct doc_set *set, const char *file, const char *buf, size_t len);

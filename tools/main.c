@@ -19,6 +19,7 @@ static const struct cmd commands[] = {
 	{ "link", cmd_link, "add, set, del, show: devices" },
 	{ "peer", cmd_peer, "add, set, del, show, flush: peers of a device" },
 	{ "apply", cmd_apply, "make the kernel's state that of documents" },
+	{ "export", cmd_export, "the kernel's state as a document for apply" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -29,6 +29,10 @@
  *	    endpoint: 172.16.40.198
  *	    cidrs: [10.244.1.0/24]
  *	    via: tunnel			# or underlay, or none: no route at all
+ *	  - endpoint: 172.16.41.7
+ *	    cidrs:
+ *	    - 10.244.7.0/24
+ *	    - {prefix: 10.245.7.0/24, via: none}
  *	    encap: device		# as the device; or none, or udp
  *	    dport: 5555			# when not the device's
  *
@@ -60,6 +64,8 @@ static const char *const peer_fields[] = {
 	"name", "endpoint", "cidrs", "via", "encap", "dport", NULL
 };
 
+static const char *const cidr_fields[] = { "prefix", "via", NULL };
+
 /* Fields that are attributes of the device, by the tool's word for each. */
 static const struct {
 	const char *field, *word;
@@ -78,13 +84,34 @@ static const struct {
 	{ "maxPeers", "max_peers" },
 };
 
+const char *read_own_field(const char *word)
+{
+	for (size_t i = 0; i < sizeof(attributes) / sizeof(*attributes); i++)
+		if (!strcmp(attributes[i].word, word))
+			return attributes[i].field;
+	return word;
+}
+
+static int read_prefix(const struct doc_node *item, bool host, struct prefix *p)
+{
+	const char *wrong;
+
+	if (item->kind != DOC_SCALAR)
+		return doc_fail(item, "must be a prefix such as 10.244.1.0/24");
+	wrong = host ? ifaddr_parse(p, item->text) : prefix_parse(p, item->text);
+	if (wrong)
+		return doc_fail(item, "%s", wrong);
+	if (host && !addr_is_unicast(&p->addr))
+		return doc_fail(item, "%s: no address of a host",
+				addr_str(&p->addr));
+	return 0;
+}
+
 /* A list of prefixes; HOST: addresses with a length, host bits welcome. */
 static int prefixes(const struct doc_node *map, const char *key, bool host,
 		    struct fact_cidr **v, size_t *n)
 {
-	const struct doc_node *list, *item;
-	const char *wrong;
-	struct prefix p;
+	const struct doc_node *list;
 	size_t i;
 	int ret;
 
@@ -93,37 +120,66 @@ static int prefixes(const struct doc_node *map, const char *key, bool host,
 		return ret;
 	*v = xcalloc(list->n, sizeof(**v));
 	for (i = 0; i < list->n; i++) {
-		item = list->child[i];
-		if (item->kind != DOC_SCALAR)
-			return doc_fail(item, "must be a prefix such as 10.244.1.0/24");
-		wrong = host ? ifaddr_parse(&p, item->text) :
-			       prefix_parse(&p, item->text);
-		if (wrong)
-			return doc_fail(item, "%s", wrong);
-		if (host && !addr_is_unicast(&p.addr))
-			return doc_fail(item, "%s: no address of a host",
-					addr_str(&p.addr));
-		(*v)[(*n)++] = (struct fact_cidr){ p, item };
+		(*v)[*n].at = list->child[i];
+		if (read_prefix(list->child[i], host, &(*v)[*n].p))
+			return -1;
+		(*n)++;
 	}
 	return 0;
 }
 
-static int read_via(const struct doc_node *doc, enum peer_via *via)
+/* Of a peer, or of one of its prefixes: C is as it is where DOC says nothing. */
+static int read_via(const struct doc_node *doc, struct device_cidr *c)
 {
 	const struct doc_node *n;
 	int ret;
 
-	*via = VIA_TUNNEL;
 	ret = doc_string(doc, "via", &n);
 	if (ret <= 0)
 		return ret;
-	if (!strcmp(n->text, "underlay"))
-		*via = VIA_UNDERLAY;
+	if (!strcmp(n->text, "tunnel"))
+		c->via = VIA_TUNNEL;
 	else if (!strcmp(n->text, "none"))
-		*via = VIA_NONE;
-	else if (strcmp(n->text, "tunnel"))
-		return doc_fail(n, "\"%s\" is not tunnel, underlay or none",
+		c->via = VIA_NONE;
+	else if (!strcmp(n->text, "underlay") ||
+		 (!addr_parse(&c->gw, n->text) && addr_is_unicast(&c->gw)))
+		c->via = VIA_UNDERLAY;
+	else
+		return doc_fail(n, "\"%s\" is not tunnel, underlay or none, nor an address of the underlay",
 				err_safe(n->text));
+	return 0;
+}
+
+/* Each a prefix, or a map of one and its own way. */
+static int read_cidrs(struct device_peer *p, const struct doc_node *doc,
+		      const struct device_cidr *usual)
+{
+	const struct doc_node *list, *item;
+	struct device_cidr *c;
+	int ret;
+
+	ret = doc_seq(doc, "cidrs", &list);
+	if (ret <= 0)
+		return ret;
+	p->cidrs = xcalloc(list->n, sizeof(*p->cidrs));
+	for (size_t i = 0; i < list->n; i++) {
+		item = list->child[i];
+		c = &p->cidrs[p->n_cidrs];
+		*c = *usual;
+		c->fact.at = item;
+		if (item->kind == DOC_MAP) {
+			if (doc_known(item, cidr_fields) || read_via(item, c))
+				return -1;
+			ret = doc_string(item, "prefix", &c->fact.at);
+			if (ret < 0)
+				return -1;
+			if (!ret)
+				return doc_fail(item, "prefix is missing: add it");
+		}
+		if (read_prefix(c->fact.at, false, &c->fact.p))
+			return -1;
+		p->n_cidrs++;
+	}
 	return 0;
 }
 
@@ -146,6 +202,7 @@ static int read_encap(struct device_peer *p, const struct doc_node *doc)
 
 static int read_peer(struct cluster_device *d, const struct doc_node *doc)
 {
+	struct device_cidr usual = { .via = VIA_TUNNEL };
 	struct device_peer *p;
 	const struct doc_node *n;
 	const char *wrong;
@@ -178,9 +235,10 @@ static int read_peer(struct cluster_device *d, const struct doc_node *doc)
 			return doc_fail(n, "longer than %d bytes", IPMESH_NAME_MAX);
 		p->name = n->text;
 	}
-	if (read_via(doc, &p->via) || read_encap(p, doc))
+	usual.gw = p->endpoint;
+	if (read_via(doc, &usual) || read_encap(p, doc))
 		return -1;
-	return prefixes(doc, "cidrs", false, &p->cidrs, &p->n_cidrs);
+	return read_cidrs(p, doc, &usual);
 }
 
 static int read_attributes(struct cluster_device *d, const struct doc_node *spec)

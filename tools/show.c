@@ -90,23 +90,14 @@ out:
 int cmd_show(int argc, char **argv)
 {
 	struct args a = { .cmd = "show", .at = argv + 1 };
-	const char *dev = NULL, *w, *why;
+	const char *dev;
 	struct nl *nl;
 	int rc;
 
 	(void)argc;
-	while ((w = args_word(&a))) {
-		if (!dev && !strcmp(w, "help"))
-			a.help = true;
-		if (dev)
-			a.status = err_unknown("show", w);
-		dev = w;
-	}
+	dev = args_device(&a);
 	if (a.help)
 		return cmd_help(usage);
-	why = dev && !a.status ? rtlink_check_name(dev) : NULL;
-	if (why)
-		return err_usage("show: %s", why);
 	if (a.status)
 		return a.status;
 	nl = nl_open();

@@ -250,12 +250,15 @@ static int check_families(const struct want *w, const struct device_peer *dp)
 				family_name(family),
 				addr_is_any(&w->attrs.local) ? "any" :
 				addr_str(&w->attrs.local));
-	if (dp->via != VIA_UNDERLAY || family == AF_INET6)
-		return 0;
-	for (size_t i = 0; i < dp->n_cidrs; i++)
-		if (dp->cidrs[i].p.addr.family != family)
-			return doc_fail(dp->cidrs[i].at, "%s is IPv6, and so cannot go over an IPv4 underlay without a tunnel: leave out \"via: underlay\"",
-					prefix_str(&dp->cidrs[i].p));
+	for (size_t i = 0; i < dp->n_cidrs; i++) {
+		const struct device_cidr *c = &dp->cidrs[i];
+
+		if (c->via != VIA_UNDERLAY || c->gw.family == AF_INET6 ||
+		    c->fact.p.addr.family == c->gw.family)
+			continue;
+		return doc_fail(c->fact.at, "%s is IPv6, and so cannot go over an IPv4 underlay without a tunnel: leave out \"via: underlay\"",
+				prefix_str(&c->fact.p));
+	}
 	return 0;
 }
 
@@ -267,6 +270,7 @@ static int from_device(struct want *w, const struct cluster_device *d)
 		[VIA_NONE] = WANT_NONE,
 	};
 	const struct device_peer *dp;
+	const struct device_cidr *dc;
 	struct want_peer *p;
 	size_t i, k;
 
@@ -291,17 +295,18 @@ static int from_device(struct want *w, const struct cluster_device *d)
 		if (check_families(w, dp))
 			return -1;
 		if (dp->n_cidrs > IPMESH_MAX_CIDRS)
-			return doc_fail(dp->cidrs[IPMESH_MAX_CIDRS].at, "more than %d CIDRs of one peer",
+			return doc_fail(dp->cidrs[IPMESH_MAX_CIDRS].fact.at, "more than %d CIDRs of one peer",
 					IPMESH_MAX_CIDRS);
 		p = add_peer(w, &dp->endpoint, dp->name, dp->at);
 		p->has_encap = true;
 		p->encap = dp->encap;
 		p->dport = dp->dport;
 		for (k = 0; k < dp->n_cidrs; k++) {
+			dc = &dp->cidrs[k];
 			add_prefix(&p->cidrs, &p->n_cidrs, &p->cap_cidrs,
-				   &dp->cidrs[k].p);
-			add_route(w, &dp->cidrs[k].p, kinds[dp->via],
-				  w->n_peers - 1, dp->cidrs[k].at)->gw = dp->endpoint;
+				   &dc->fact.p);
+			add_route(w, &dc->fact.p, kinds[dc->via],
+				  w->n_peers - 1, dc->fact.at)->gw = dc->gw;
 		}
 	}
 	return 0;

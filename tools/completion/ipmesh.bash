@@ -100,8 +100,8 @@ _ipmesh()
 	elif [[ $command != apply && $cur == -* ]]; then
 		_ipmesh_reply --json --pretty --stats --netns --help --version
 	elif [[ -z $command ]]; then
-		_ipmesh_reply show link peer apply
-	elif [[ $command == show ]]; then
+		_ipmesh_reply show link peer apply export
+	elif [[ $command == show || $command == export ]]; then
 		_ipmesh_reply "$(_ipmesh_devices)"
 	elif [[ $command == link && -z $verb ]]; then
 		_ipmesh_reply add set del show
