@@ -16,29 +16,16 @@
 # blackhole; each pool has its own mode; a second run changes nothing.
 set -eu
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-apply.sh"
 . "$(dirname "$0")/lib-data.sh"
 
-fixtures=$here/fixtures/blocks
+docs=$here/fixtures/blocks
 
-hosts() {
-	setup_ns master node1
-	wire "$master" ens160 172.16.40.199/24 "$node1" ens160 172.16.40.198/24
-	for ns in "$master" "$node1"; do
-		mesh -n "$ns" exec sysctl -qw net.ipv4.ip_forward=1
-		ip -n "$ns" route add 172.16.41.0/24 via 172.16.40.1 dev ens160
-	done
-}
-
-# apply NS [WORD]…: paths are relative to the fixtures
-apply() {
-	local ns=$1
-	shift
-	mesh -n "$ns" exec env -C "$fixtures" ipmesh apply "$@"
-}
-
-# routes NS: those of apply, without the numbers of nexthops
-routes() {
-	ip -n "$1" route show proto ipmesh | sed 's/nhid [0-9]* //; s/ *$//' | sort
+# k8s-node2 has no namespace
+blocks_hosts() {
+	hosts
+	ip -n "$master" route add 172.16.41.0/24 via 172.16.40.1 dev ens160
+	ip -n "$node1" route add 172.16.41.0/24 via 172.16.40.1 dev ens160
 }
 
 cluster=(-f calico-nodes.yaml -f calico-ippools.yaml)
@@ -65,7 +52,7 @@ blackhole 10.244.0.64/26"
 
 affinities() {
 	local form got
-	hosts
+	blocks_hosts
 	for form in kubectl-blockaffinities.json calico-blockaffinities.yaml; do
 		got=$(apply "$master" "${cluster[@]}" -f "$form" --node k8s-master 2>&1)
 		contains "the warning" "$got" "no document tells of node k8s-node9"
@@ -83,7 +70,7 @@ cidr 10.246.1.0/26" mesh -n "$master" peer get ipmesh0 172.16.40.198
 # tunnel addresses the blocks have too; podCIDRs of Kubernetes do not matter.
 leases() {
 	local got words
-	hosts
+	blocks_hosts
 	while read -r words; do
 		# shellcheck disable=SC2086
 		got=$(apply "$master" $words -f calico-ippools.yaml -f kubectl-ipamblocks.json \
@@ -103,7 +90,7 @@ cidr 10.245.1.0/26
 cidr 10.246.1.0/26" mesh -n "$master" peer get ipmesh0 172.16.40.198
 	# an address comes free, and its route goes
 	sed 's/"allocations": \[null, 0, null, null, 1, null, null, null, null, 2,/"allocations": [null, 0, null, null, 1, null, null, null, null, null,/' \
-		"$fixtures/kubectl-ipamblocks.json" >"$tmp/blocks.json"
+		"$docs/kubectl-ipamblocks.json" >"$tmp/blocks.json"
 	apply "$master" "${cluster[@]}" -f "$tmp/blocks.json" --node k8s-master >/dev/null
 	lacks "routes" "$(routes "$master")" 10.244.0.9
 	lacks "peer" "$(mesh -n "$master" peer get ipmesh0 172.16.40.198)" 10.244.0.9
@@ -111,7 +98,7 @@ cidr 10.246.1.0/26" mesh -n "$master" peer get ipmesh0 172.16.40.198
 
 # Both nodes have an address in a block of the other; both are strict.
 lent_addresses() {
-	hosts
+	blocks_hosts
 	for node in master node1; do
 		apply "${!node}" "${cluster[@]}" -f kubectl-ipamblocks.json --node "k8s-$node" >/dev/null
 	done
@@ -145,7 +132,7 @@ lent_addresses() {
 
 # A node without blocks has no pods yet; one in the blocks alone is not there.
 no_block() {
-	hosts
+	blocks_hosts
 	cat >"$tmp/blocks.yaml" <<-END
 		apiVersion: projectcalico.org/v3
 		kind: BlockAffinityList
@@ -161,7 +148,7 @@ blackhole 10.244.0.0/26"
 
 # Kubernetes' pod CIDRs of one family, blocks of the other.
 families() {
-	hosts
+	blocks_hosts
 	cat >"$tmp/nodes.yaml" <<-END
 		apiVersion: v1
 		kind: List
@@ -190,8 +177,8 @@ cidr fd10:244:0:1::/64" mesh -n "$master" peer get ipmesh0 172.16.40.198
 
 # One file each, in a folder, is the same as naming them.
 folder() {
-	hosts
-	cp -r "$fixtures" "$tmp/all"
+	blocks_hosts
+	cp -r "$docs" "$tmp/all"
 	rm "$tmp/all/calico-blockaffinities.yaml"
 	apply "$master" -f "$tmp/all" --node k8s-master >/dev/null 2>&1
 	equal "routes" "$(routes "$master")" "$leases_of_master"

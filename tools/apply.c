@@ -11,6 +11,7 @@
 static const char usage[] =
 	"Usage: ipmesh apply -f FILE|DIR|-… [--node NAME] [--dev DEV] [--node-mask N]\n"
 	"                    [--dry-run]\n"
+	"       ipmesh apply --remove [--dev DEV] [--dry-run]\n"
 	"\n"
 	"Makes device, peers, nexthops, routes and address translation of this host what\n"
 	"the documents say, and changes nothing else. Documents, as YAML or JSON:\n"
@@ -28,6 +29,7 @@ static const char usage[] =
 	"  --node-mask N    length of a node's pod CIDR where no document has it and the\n"
 	"                   tunnel address is its first host (default: 24)\n"
 	"  --dry-run        print the changes, do none\n"
+	"  --remove         take away the device and all that apply made for it\n"
 	"  -j               JSON: {\"changes\": [{\"op\", \"object\", …}], \"dry_run\"}\n"
 	"\n"
 	"What is added comes first, what is replaced is replaced in one step, and what\n"
@@ -38,6 +40,7 @@ struct request {
 	size_t n_files, cap_files;
 	struct want_options want;
 	bool dry;
+	bool remove;
 	bool help;
 };
 
@@ -66,9 +69,28 @@ static int read_mask(const char *value, unsigned int *mask)
 	return 0;
 }
 
+/* What the words come to together. */
+static int check(struct request *r, const char *mask)
+{
+	const char *wrong;
+
+	if (r->remove && (r->n_files || r->want.node || mask))
+		return err_usage("apply: --remove needs no documents: beside it only --dev and --dry-run have a meaning");
+	if (!r->n_files && !r->remove)
+		return err_missing("apply", "-f FILE");
+	for (size_t i = 0, in = 0; i < r->n_files; i++)
+		if (!strcmp(r->files[i], "-") && in++)
+			return err_twice("apply", "-f -");
+	if (mask && read_mask(mask, &r->want.node_mask))
+		return EXIT_USAGE;
+	wrong = r->want.dev ? rtlink_check_name(r->want.dev) : NULL;
+	return wrong ? err_usage("apply: --dev: %s", wrong) : 0;
+}
+
 static int parse(struct request *r, char **argv)
 {
-	const char *word, *value, *wrong, *mask = NULL, **to;
+	const char *word, *value, *mask = NULL, **to;
+	bool *flag;
 
 	for (argv++; *argv; argv++) {
 		if (cmd_is_help(*argv)) {
@@ -77,10 +99,12 @@ static int parse(struct request *r, char **argv)
 		}
 		if (cmd_option(*argv))
 			continue;
-		if (!strcmp(*argv, "--dry-run")) {
-			if (r->dry)
+		flag = !strcmp(*argv, "--dry-run") ? &r->dry :
+		       !strcmp(*argv, "--remove") ? &r->remove : NULL;
+		if (flag) {
+			if (*flag)
 				return err_twice("apply", *argv);
-			r->dry = true;
+			*flag = true;
 			continue;
 		}
 		if (is_option(*argv, word = "-f", &value) ||
@@ -106,15 +130,7 @@ static int parse(struct request *r, char **argv)
 			return err_novalue("apply", word);
 		*to = value;
 	}
-	if (!r->n_files)
-		return err_missing("apply", "-f FILE");
-	for (size_t i = 0, in = 0; i < r->n_files; i++)
-		if (!strcmp(r->files[i], "-") && in++)
-			return err_twice("apply", "-f -");
-	if (mask && read_mask(mask, &r->want.node_mask))
-		return EXIT_USAGE;
-	wrong = r->want.dev ? rtlink_check_name(r->want.dev) : NULL;
-	return wrong ? err_usage("apply: --dev: %s", wrong) : 0;
+	return check(r, mask);
 }
 
 /* Not ours to change, but without it nothing comes through. */
@@ -145,10 +161,17 @@ static int apply(const struct request *r, const struct want *w)
 	struct diff d = { 0 };
 	int rc = EXIT_REFUSED;
 
-	if (!have_read(&h, nl, w->dev) && !diff_compute(&d, w, &h)) {
+	if (have_read(&h, nl, w->dev))
+		goto out;
+	if (r->remove) {
+		diff_remove(&d, w, &h);
+	} else {
+		if (diff_compute(&d, w, &h))
+			goto out;
 		advise(w, &h);
-		rc = r->dry ? diff_print(&d, true) : diff_run(&d, nl);
 	}
+	rc = r->dry ? diff_print(&d, true) : diff_run(&d, nl);
+out:
 	diff_free(&d);
 	have_free(&h);
 	nl_close(nl);
@@ -167,6 +190,9 @@ int cmd_apply(int argc, char **argv)
 	rc = parse(&r, argv);
 	if (!rc && r.help) {
 		rc = cmd_help(usage);
+	} else if (!rc && r.remove) {
+		want_nothing(&w, &r.want);
+		rc = apply(&r, &w);
 	} else if (!rc) {
 		rc = EXIT_REFUSED;
 		for (size_t i = 0; i < r.n_files; i++)

@@ -21,6 +21,10 @@ static void tell_device(const struct diff *d, const struct change *c)
 	const char *text;
 
 	out_str("name", " %s", d->want->dev);
+	if (c->op == CHANGE_REMOVE) {
+		out_u64("peers", " with its peers: %" PRIu64, d->have->peers.n);
+		return;
+	}
 	for (size_t i = 0; i < linkattr_count; i++) {
 		a = &linkattr_table[i];
 		if (!(c->link.attrs.has & LINKATTR_BIT(a->type)) ||
@@ -216,9 +220,11 @@ const char *diff_subject(const struct diff *d, const struct change *c)
 	return buf;
 }
 
-static void request_device(struct nl_batch *b, struct change *c)
+static void request_device(struct nl_batch *b, struct change *c, uint32_t ifindex)
 {
-	if (c->op == CHANGE_ADD)
+	if (c->op == CHANGE_REMOVE)
+		rtlink_del(b, ifindex);
+	else if (c->op == CHANGE_ADD)
 		rtlink_add(b, &c->link);
 	else
 		rtlink_set(b, &c->link);
@@ -282,7 +288,7 @@ static void request(struct nl_batch *b, struct change *c, uint32_t ifindex)
 {
 	switch (c->object) {
 	case CHANGE_DEVICE:
-		request_device(b, c);
+		request_device(b, c, ifindex);
 		break;
 	case CHANGE_ADDRESS:
 		request_address(b, c, ifindex);
@@ -305,7 +311,8 @@ static void request(struct nl_batch *b, struct change *c, uint32_t ifindex)
 static bool gone_already(const struct change *c, int error)
 {
 	return c->op == CHANGE_REMOVE &&
-	       (error == -ENOENT || error == -ESRCH || error == -EADDRNOTAVAIL);
+	       (error == -ENOENT || error == -ESRCH || error == -EADDRNOTAVAIL ||
+		error == -ENODEV);
 }
 
 static bool run_phase(struct diff *d, struct nl *nl, size_t from, size_t to,
@@ -389,7 +396,7 @@ int diff_run(struct diff *d, struct nl *nl)
 		for (to = from; to < d->n && d->v[to].phase == d->v[from].phase; to++)
 			;
 		good = run_phase(d, nl, from, to, ifindex);
-		if (good && !ifindex) {
+		if (good && d->v[from].phase == PHASE_DEVICE && !ifindex) {
 			e = rtlink_get(nl, d->want->dev, 0, &l);
 			good = !e;
 			if (e)

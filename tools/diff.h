@@ -33,6 +33,7 @@ enum change_phase {
 	PHASE_OLD_PEER,
 	PHASE_OLD_ADDRESS,
 	PHASE_OLD_NAT,
+	PHASE_OLD_DEVICE,
 	PHASES,
 };
 
@@ -66,6 +67,8 @@ struct diff {
 
 /* 0, or -1 after saying what stands in the way. */
 int diff_compute(struct diff *d, const struct want *w, const struct have *h);
+/* The same when nothing of the device is wanted; in want only its name is. */
+void diff_remove(struct diff *d, const struct want *w, const struct have *h);
 void diff_free(struct diff *d);
 
 struct change *diff_add(struct diff *d, enum change_op op,

@@ -42,6 +42,11 @@ static struct want_peer *add_peer(struct want *w, const struct addr *endpoint,
 	return p;
 }
 
+static void name_device(struct want *w, const char *name)
+{
+	snprintf(w->dev, sizeof(w->dev), "%s", name ? name : "ipmesh0");
+}
+
 /* Chooses the device, and the document that describes it if there is one. */
 static int choose_device(struct want *w, const struct cluster *c,
 			 const struct want_options *o,
@@ -61,8 +66,7 @@ static int choose_device(struct want *w, const struct cluster *c,
 	if (c->n_devices && !*doc && !c->n_nodes)
 		return doc_fail(c->devices[0].at, "the documents describe %s, not %s: choose it with --dev",
 				c->devices[0].name, o->dev);
-	snprintf(w->dev, sizeof(w->dev), "%s",
-		 *doc ? (*doc)->name : o->dev ? o->dev : "ipmesh0");
+	name_device(w, *doc ? (*doc)->name : o->dev);
 	return 0;
 }
 
@@ -460,6 +464,12 @@ int want_compute(struct want *w, const struct cluster *c,
 		ret = check(w);
 	}
 	return ret;
+}
+
+void want_nothing(struct want *w, const struct want_options *o)
+{
+	memset(w, 0, sizeof(*w));
+	name_device(w, o->dev);
 }
 
 void want_free(struct want *w)

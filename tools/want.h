@@ -63,6 +63,8 @@ struct want_options {
 /* 0, or -1 after saying what is wrong. */
 int want_compute(struct want *w, const struct cluster *c,
 		 const struct want_options *o);
+/* No more than which device is meant. */
+void want_nothing(struct want *w, const struct want_options *o);
 void want_free(struct want *w);
 
 /* The family of the underlay, which that of the local address is. */

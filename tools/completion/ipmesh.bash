@@ -116,7 +116,7 @@ _ipmesh()
 		-f | --file) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 		--dev) _ipmesh_reply "$(_ipmesh_devices)" ;;
 		--node) _ipmesh_reply "$(uname -n)" ;;
-		*) _ipmesh_reply -f --node --dev --node-mask --dry-run --json --help ;;
+		*) _ipmesh_reply -f --node --dev --node-mask --dry-run --remove --json --help ;;
 		esac
 	fi
 }

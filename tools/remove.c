@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What must change so that nothing of a device is left: "apply --remove". */
+#include <string.h>
+
+#include "diff.h"
+#include "err.h"
+
+static bool has_other_mesh(const struct have *h)
+{
+	for (size_t i = 0; i < h->meshes.n; i++)
+		if (have_other_mesh(h, h->meshes.v[i].ifindex))
+			return true;
+	return false;
+}
+
+static bool peer_has(const struct have *h, const struct prefix *dst)
+{
+	for (size_t i = 0; i < h->peers.n; i++)
+		if (peer_has_cidr(&h->peers.v[i], dst))
+			return true;
+	return false;
+}
+
+/* A blackhole is of the device that has an address in it, or translates it. */
+static bool covers_ours(const struct have *h, const struct rtroute *r)
+{
+	const struct nat_state *nat = &h->nat[family_index(&r->dst.addr)];
+	size_t i;
+
+	for (i = 0; i < nat->n_pools; i++)
+		if (prefix_covers(&nat->pools[i], &r->dst))
+			return true;
+	for (i = 0; h->exists && i < h->addrs.n; i++)
+		if (h->addrs.v[i].ifindex == h->link.ifindex &&
+		    prefix_contains(&r->dst, &h->addrs.v[i].addr.addr))
+			return true;
+	return false;
+}
+
+/*
+ * Routes over the underlay and blackholes do not tell the device that they
+ * belong to. Where there is one only, they are its; else what is not known to
+ * be is left.
+ */
+static void remove_routes(struct diff *d)
+{
+	const struct have *h = d->have;
+	bool others = has_other_mesh(h);
+	const struct rtroute *r;
+	size_t i, left = 0;
+
+	for (i = 0; i < h->routes.n; i++) {
+		r = &h->routes.v[i];
+		/* Those through the device go with it. */
+		if (r->proto != RTPROT_IPMESH ||
+		    (h->exists && r->oif == h->link.ifindex) ||
+		    (r->oif && have_other_mesh(h, r->oif)))
+			continue;
+		if (others && !(r->type == RTN_BLACKHOLE ? covers_ours(h, r) :
+							   peer_has(h, &r->dst)))
+			left++;
+		else
+			diff_add(d, CHANGE_REMOVE, CHANGE_ROUTE,
+				 PHASE_OLD_ROUTE)->route.r = *r;
+	}
+	if (left)
+		warn("routes that may be of another device are left, %zu of them: see ip route show proto ipmesh",
+		     left);
+}
+
+void diff_remove(struct diff *d, const struct want *w, const struct have *h)
+{
+	memset(d, 0, sizeof(*d));
+	d->want = w;
+	d->have = h;
+	remove_routes(d);
+	if (h->nat_wrong)
+		warn("whether there is address translation of %s is not known: %s",
+		     w->dev, h->nat_wrong);
+	for (int i = 0; i < FAMILIES; i++)
+		if (h->nat[i].any)
+			diff_add(d, CHANGE_REMOVE, CHANGE_NAT, PHASE_OLD_NAT)->family =
+				family_number(i);
+	if (h->exists)
+		diff_add(d, CHANGE_REMOVE, CHANGE_DEVICE, PHASE_OLD_DEVICE);
+}
