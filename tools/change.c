@@ -116,6 +116,7 @@ static void tell(const struct diff *d, const struct change *c)
 		[CHANGE_DEVICE] = "device", [CHANGE_ADDRESS] = "address",
 		[CHANGE_PEER] = "peer", [CHANGE_NEXTHOP] = "nexthop",
 		[CHANGE_ROUTE] = "route", [CHANGE_NAT] = "nat",
+		[CHANGE_ENDPOINTS] = "endpoints",
 	};
 	struct nat nat;
 
@@ -152,6 +153,13 @@ static void tell(const struct diff *d, const struct change *c)
 		tell_prefixes("natOutgoing", nat.nat, nat.n_nat, " %s");
 		out_text(" not to");
 		tell_prefixes("pools", nat.pools, nat.n_pools, " %s");
+		break;
+	case CHANGE_ENDPOINTS:
+		out_str("set", " %s:", set_name_str(&c->endpoints.set));
+		out_arr("addresses");
+		for (size_t i = 0; i < c->endpoints.n; i++)
+			out_str(OUT_ITEM, " %s", addr_str(&c->endpoints.v[i]));
+		out_end();
 		break;
 	}
 	if (c->wrong)
@@ -215,6 +223,9 @@ const char *diff_subject(const struct diff *d, const struct change *c)
 		break;
 	case CHANGE_NAT:
 		snprintf(buf, sizeof(buf), "natOutgoing");
+		break;
+	case CHANGE_ENDPOINTS:
+		snprintf(buf, sizeof(buf), "endpointSet");
 		break;
 	}
 	return buf;
@@ -284,6 +295,15 @@ static const char *do_nat(const struct diff *d, const struct change *c)
 	return nat_write(d->want->dev, c->family, &n);
 }
 
+static const char *do_endpoints(const struct diff *d, const struct change *c)
+{
+	if (c->op == CHANGE_REMOVE)
+		return endpointset_remove(&c->endpoints.set, c->endpoints.v,
+					  c->endpoints.n);
+	return endpointset_add(&c->endpoints.set, d->want->dev, c->endpoints.v,
+			       c->endpoints.n);
+}
+
 static void request(struct nl_batch *b, struct change *c, uint32_t ifindex)
 {
 	switch (c->object) {
@@ -303,6 +323,7 @@ static void request(struct nl_batch *b, struct change *c, uint32_t ifindex)
 		request_route(b, c, ifindex);
 		break;
 	case CHANGE_NAT:
+	case CHANGE_ENDPOINTS:
 		break;
 	}
 }
@@ -328,8 +349,9 @@ static bool run_phase(struct diff *d, struct nl *nl, size_t from, size_t to,
 	for (i = from; i < to; i++) {
 		c = &d->v[i];
 		c->tried = true;
-		if (c->object == CHANGE_NAT) {
-			wrong = do_nat(d, c);
+		if (c->object == CHANGE_NAT || c->object == CHANGE_ENDPOINTS) {
+			wrong = c->object == CHANGE_NAT ? do_nat(d, c) :
+							  do_endpoints(d, c);
 			c->done = !wrong;
 			c->wrong = wrong ? xstrdup(wrong) : NULL;
 			good &= c->done;

@@ -7,6 +7,7 @@
 
 #include "addr.h"
 #include "doc.h"
+#include "endpointset.h"
 #include "linkattr.h"
 
 /*
@@ -104,6 +105,8 @@ struct cluster_device {
 	uint32_t mtu;		/* 0: auto */
 	struct fact_cidr *addresses, *blackholes, *pools, *nat;
 	size_t n_addresses, n_blackholes, n_pools, n_nat;
+	struct set_name endpoint_set;
+	const struct doc_node *endpoint_set_at;	/* NULL: none */
 	struct device_peer *peers;
 	size_t n_peers, cap_peers;
 };

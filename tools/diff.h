@@ -16,13 +16,14 @@ extern const char *const change_ops[];	/* "add", "change", "remove" */
 
 enum change_object {
 	CHANGE_DEVICE, CHANGE_ADDRESS, CHANGE_PEER, CHANGE_NEXTHOP,
-	CHANGE_ROUTE, CHANGE_NAT,
+	CHANGE_ROUTE, CHANGE_NAT, CHANGE_ENDPOINTS,
 };
 
 /* A phase begins when the one before is done without a refusal. */
 enum change_phase {
 	PHASE_DEVICE,
 	PHASE_ADDRESS,
+	PHASE_ENDPOINTS,
 	PHASE_ROOM,		/* old peers, when the new ones find no place */
 	PHASE_PEER,
 	PHASE_NEXTHOP,
@@ -31,6 +32,7 @@ enum change_phase {
 	PHASE_OLD_ROUTE,
 	PHASE_OLD_NEXTHOP,
 	PHASE_OLD_PEER,
+	PHASE_OLD_ENDPOINTS,
 	PHASE_OLD_ADDRESS,
 	PHASE_OLD_NAT,
 	PHASE_OLD_DEVICE,
@@ -55,6 +57,11 @@ struct change {
 			bool by_device;		/* oif is the device's */
 		} route;
 		uint8_t family;			/* of address translation */
+		struct {
+			struct set_name set;
+			struct addr *v;
+			size_t n;
+		} endpoints;
 	};
 };
 
@@ -74,6 +81,9 @@ void diff_free(struct diff *d);
 struct change *diff_add(struct diff *d, enum change_op op,
 			enum change_object object, enum change_phase phase);
 int diff_routes(struct diff *d);	/* with their nexthops */
+int diff_endpoints(struct diff *d);
+void diff_old_endpoints(struct diff *d, const struct endpoint_set *s,
+			const struct want *w);
 
 /* What is wanted of address translation, for a family by index. */
 struct nat want_nat(const struct want *w, int family);

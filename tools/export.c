@@ -264,6 +264,20 @@ static void put_nat(struct export *x)
 	}
 }
 
+/* The set that has elements of the device's. */
+static void put_endpoint_set(struct export *x)
+{
+	const struct endpoint_sets *l = &x->h->sets;
+
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t k = 0; k < l->v[i].n; k++)
+			if (l->v[i].v[k].ours) {
+				doc_put_text(x->spec, "endpointSet",
+					     set_name_str(&l->v[i].name));
+				return;
+			}
+}
+
 /* Routes that a daemon, or a person, has led through the device. */
 static void tell_foreign(const struct export *x)
 {
@@ -360,6 +374,7 @@ static int one(struct nl *nl, const char *dev, struct doc_set *set)
 	put_addresses(&x);
 	put_blackholes(&x);
 	put_nat(&x);
+	put_endpoint_set(&x);
 	put_peers(&x);
 	doc_set_add(set, doc);
 	tell_foreign(&x);

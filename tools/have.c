@@ -93,6 +93,7 @@ int have_read(struct have *h, struct nl *nl, const char *dev)
 			h->nat_wrong = xstrdup(wrong);
 		h->forwarding[i] = read_forwarding(i);
 	}
+	endpointset_read(&h->sets, dev);
 	return 0;
 }
 
@@ -106,6 +107,7 @@ void have_free(struct have *h)
 	for (int i = 0; i < FAMILIES; i++)
 		nat_clear(&h->nat[i]);
 	free(h->nat_wrong);
+	endpointset_free(&h->sets);
 	memset(h, 0, sizeof(*h));
 }
 

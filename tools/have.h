@@ -3,6 +3,7 @@
 #define IPMESH_HAVE_H
 
 #include "cluster.h"
+#include "endpointset.h"
 #include "genlpeer.h"
 #include "nat.h"
 #include "nl.h"
@@ -22,6 +23,7 @@ struct have {
 	struct rtroutes routes;		/* table main, by rtroute_cmp() */
 	struct nat_state nat[FAMILIES];
 	char *nat_wrong;		/* nftables cannot be read */
+	struct endpoint_sets sets;
 	bool forwarding[FAMILIES];
 };
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The tables "ip ipmesh" and "ip6 ipmesh" of nftables, for natOutgoing. */
 #include <ctype.h>
-#include <jansson.h>
-#include <nftables/libnftables.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "err.h"
 #include "nat.h"
+#include "nft.h"
 
 /* What nftables calls the family, its addresses, and our table there. */
 struct words {
@@ -47,66 +46,6 @@ static const char *ident(const char *prefix, const char *dev)
 	return buf;
 }
 
-/* libnftables draws the place below its sentence: the first line is enough. */
-static const char *reason(struct nft_ctx *ctx)
-{
-	static char text[256];
-	const char *e = nft_ctx_get_error_buffer(ctx), *at;
-
-	if (!e || !*e)
-		return "nftables refuses it";
-	at = strstr(e, "Error: ");
-	e = at ? at + 7 : e;
-	snprintf(text, sizeof(text), "nftables: %.*s", (int)strcspn(e, "\n"), e);
-	return text;
-}
-
-/* The answer must be freed.  NULL with *WRONG set, or with *WRONG NULL. */
-static char *run(const char *cmd, bool json, const char **wrong)
-{
-	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
-	char *out = NULL;
-
-	*wrong = NULL;
-	if (!ctx) {
-		*wrong = "libnftables does not start";
-		return NULL;
-	}
-	nft_ctx_buffer_output(ctx);
-	nft_ctx_buffer_error(ctx);
-	if (json)
-		nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_JSON);
-	if (nft_run_cmd_from_buffer(ctx, cmd))
-		*wrong = reason(ctx);
-	else
-		out = xstrdup(nft_ctx_get_output_buffer(ctx));
-	nft_ctx_free(ctx);
-	return out;
-}
-
-static json_t *list(const char *cmd, const char **wrong)
-{
-	char *text = run(cmd, true, wrong);
-	json_t *root, *v = NULL;
-
-	if (!text)
-		return NULL;
-	root = json_loads(text, 0, NULL);
-	free(text);
-	v = json_incref(json_object_get(root, "nftables"));
-	json_decref(root);
-	if (!json_is_array(v))
-		*wrong = "nftables: its answer is not understood";
-	return v;
-}
-
-static bool is(const json_t *o, const char *key, const char *value)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s && !strcmp(s, value);
-}
-
 static int by_prefix(const void *a, const void *b)
 {
 	return prefix_cmp(a, b);
@@ -138,7 +77,7 @@ static bool read_set(const json_t *set, const struct words *w, struct prefix **v
 	}
 	if (*n)
 		qsort(*v, *n, sizeof(**v), by_prefix);
-	return is(set, "type", w->type);
+	return nft_is(set, "type", w->type);
 }
 
 static bool rule_is_ours(const json_t *rule, const struct words *w,
@@ -167,8 +106,8 @@ static bool rule_is_ours(const json_t *rule, const struct words *w,
 
 static bool chain_is_ours(const json_t *chain)
 {
-	return is(chain, "type", "nat") && is(chain, "hook", "postrouting") &&
-	       is(chain, "policy", "accept") &&
+	return nft_is(chain, "type", "nat") && nft_is(chain, "hook", "postrouting") &&
+	       nft_is(chain, "policy", "accept") &&
 	       json_integer_value(json_object_get(chain, "prio")) == 100;
 }
 
@@ -189,16 +128,16 @@ static void read_table(struct nat_state *s, const struct words *w,
 			o = value;
 			if (!strcmp(what, "metainfo") || !strcmp(what, "table"))
 				continue;
-			if (!strcmp(what, "chain") && is(o, "name", chain)) {
+			if (!strcmp(what, "chain") && nft_is(o, "name", chain)) {
 				chains++;
 				good &= chain_is_ours(o);
-			} else if (!strcmp(what, "rule") && is(o, "chain", chain)) {
+			} else if (!strcmp(what, "rule") && nft_is(o, "chain", chain)) {
 				rules++;
 				good &= rule_is_ours(o, w, dev);
-			} else if (!strcmp(what, "set") && is(o, "name", chain)) {
+			} else if (!strcmp(what, "set") && nft_is(o, "name", chain)) {
 				sets++;
 				good &= read_set(o, w, &s->nat, &s->n_nat, &s->cap_nat);
-			} else if (!strcmp(what, "set") && is(o, "name", pools)) {
+			} else if (!strcmp(what, "set") && nft_is(o, "name", pools)) {
 				sets++;
 				good &= read_set(o, w, &s->pools, &s->n_pools,
 						 &s->cap_pools);
@@ -224,14 +163,14 @@ const char *nat_read(struct nat_state *s, uint8_t family, const char *dev)
 	memset(s, 0, sizeof(*s));
 	/* Asking for a table that is not there would be an error like others. */
 	snprintf(cmd, sizeof(cmd), "list tables %s", w->ip);
-	v = list(cmd, &wrong);
+	v = nft_list(cmd, &wrong);
 	json_array_foreach(v, i, item)
-		there |= is(json_object_get(item, "table"), "name", "ipmesh");
+		there |= nft_is(json_object_get(item, "table"), "name", "ipmesh");
 	json_decref(v);
 	if (wrong || !there)
 		return wrong;
 	snprintf(cmd, sizeof(cmd), "list table %s", w->table);
-	v = list(cmd, &wrong);
+	v = nft_list(cmd, &wrong);
 	if (!wrong)
 		read_table(s, w, v, dev);
 	json_decref(v);
@@ -290,28 +229,17 @@ static void put_chain(FILE *f, const struct words *w, const char *name)
 		w->table, name);
 }
 
-static const char *commit(FILE *f, char **text)
-{
-	const char *wrong;
-
-	if (fclose(f))
-		return "out of memory";
-	free(run(*text, false, &wrong));
-	free(*text);
-	return wrong;
-}
-
 const char *nat_write(const char *dev, uint8_t family, const struct nat *want)
 {
 	const char *chain = ident("nat", dev), *set = ident("pools", dev);
+	const char *wrong = nft_check_name(dev);
 	const struct words *w = words_of(family);
 	char *text = NULL;
 	size_t len;
 	FILE *f;
 
-	/* A quote ends the name in nft's language, and a star is a pattern. */
-	if (strpbrk(dev, "\"*\\"))
-		return "nftables cannot name this device; give it another name";
+	if (wrong)
+		return wrong;
 	f = open_memstream(&text, &len);
 	if (!f)
 		return "out of memory";
@@ -322,7 +250,7 @@ const char *nat_write(const char *dev, uint8_t family, const struct nat *want)
 	fill_set(f, w, chain, want->nat, want->n_nat);
 	fprintf(f, "add rule %s %s oifname != \"%s\" %s saddr @%s %s daddr != @%s masquerade\n",
 		w->table, chain, dev, w->ip, chain, w->ip, set);
-	return commit(f, &text);
+	return nft_commit(f, &text);
 }
 
 const char *nat_remove(const char *dev, uint8_t family, bool table)
@@ -338,7 +266,7 @@ const char *nat_remove(const char *dev, uint8_t family, bool table)
 		return "out of memory";
 	if (table) {
 		fprintf(f, "delete table %s\n", w->table);
-		return commit(f, &text);
+		return nft_commit(f, &text);
 	}
 	/* What is missing is added first, so that deleting cannot fail. */
 	put_chain(f, w, chain);
@@ -346,5 +274,5 @@ const char *nat_remove(const char *dev, uint8_t family, bool table)
 	put_set(f, w, set);
 	fprintf(f, "delete chain %s %s\ndelete set %s %s\ndelete set %s %s\n",
 		w->table, chain, w->table, chain, w->table, set);
-	return commit(f, &text);
+	return nft_commit(f, &text);
 }

@@ -24,6 +24,7 @@
  *	  blackhole: [10.244.0.0/24]	# this host's own pod CIDRs
  *	  pools: [10.244.0.0/16]	# all addresses of the overlay
  *	  natOutgoing: [10.244.0.0/16]	# from these to outside all pools
+ *	  endpointSet: inet filter ipmesh_endpoints	# kept filled
  *	  peers:
  *	  - name: k8s-node1		# a label
  *	    endpoint: 172.16.40.198
@@ -57,7 +58,8 @@ static const char *const metadata_fields[] = {
 
 static const char *const spec_fields[] = {
 	"local", "dev", "address", "mtu", "mode", "ttl", "dscp", "pmtudisc",
-	"fwmark", "encap", "dport", "sport", "csum", "maxPeers", "blackhole", "pools", "natOutgoing", "peers", NULL
+	"fwmark", "encap", "dport", "sport", "csum", "maxPeers", "blackhole", "pools", "natOutgoing",
+	"endpointSet", "peers", NULL
 };
 
 static const char *const peer_fields[] = {
@@ -275,6 +277,17 @@ static int read_attributes(struct cluster_device *d, const struct doc_node *spec
 	return 0;
 }
 
+static int read_endpoint_set(struct cluster_device *d, const struct doc_node *spec)
+{
+	const char *wrong;
+	int ret = doc_string(spec, "endpointSet", &d->endpoint_set_at);
+
+	if (ret <= 0)
+		return ret;
+	wrong = set_name_parse(&d->endpoint_set, d->endpoint_set_at->text);
+	return wrong ? doc_fail(d->endpoint_set_at, "%s", wrong) : 0;
+}
+
 int read_own_device(struct cluster *c, const struct doc_node *doc)
 {
 	const struct doc_node *name = cluster_name(doc), *spec, *peers;
@@ -308,7 +321,7 @@ int read_own_device(struct cluster *c, const struct doc_node *doc)
 	    prefixes(spec, "blackhole", false, &d->blackholes, &d->n_blackholes) ||
 	    prefixes(spec, "pools", false, &d->pools, &d->n_pools) ||
 	    prefixes(spec, "natOutgoing", false, &d->nat, &d->n_nat) ||
-	    doc_seq(spec, "peers", &peers) < 0)
+	    read_endpoint_set(d, spec) || doc_seq(spec, "peers", &peers) < 0)
 		return -1;
 	for (i = 0; peers && i < peers->n; i++)
 		if (read_peer(d, peers->child[i]))

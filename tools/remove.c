@@ -81,6 +81,8 @@ void diff_remove(struct diff *d, const struct want *w, const struct have *h)
 		if (h->nat[i].any)
 			diff_add(d, CHANGE_REMOVE, CHANGE_NAT, PHASE_OLD_NAT)->family =
 				family_number(i);
+	for (size_t i = 0; i < h->sets.n; i++)
+		diff_old_endpoints(d, &h->sets.v[i], NULL);
 	if (h->exists)
 		diff_add(d, CHANGE_REMOVE, CHANGE_DEVICE, PHASE_OLD_DEVICE);
 }

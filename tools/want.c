@@ -279,6 +279,8 @@ static int from_device(struct want *w, const struct cluster_device *d)
 	size_t i, k;
 
 	w->mtu = d->mtu;
+	w->endpoint_set = d->endpoint_set;
+	w->endpoint_set_at = d->endpoint_set_at;
 	for (i = 0; i < d->n_addresses; i++)
 		add_prefix(&w->addresses, &w->n_addresses, &w->cap_addresses,
 			   &d->addresses[i].p);

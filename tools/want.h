@@ -50,6 +50,8 @@ struct want {
 	size_t n_routes, cap_routes;
 	struct prefix *pools, *nat;	/* sorted */
 	size_t n_pools, cap_pools, n_nat, cap_nat;
+	struct set_name endpoint_set;
+	const struct doc_node *endpoint_set_at;	/* NULL: none */
 };
 
 struct want_options {

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* nftables, through libnftables: commands as text, answers as JSON. */
+#ifndef IPMESH_NFT_H
+#define IPMESH_NFT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* The list of objects that a "list" command answers; to be released.  NULL with
+ * *WRONG set, which is good until the next call.
+ */
+json_t *nft_list(const char *cmd, const char **wrong);
+
+/* Runs what was written into the memory stream F, all in one transaction, and
+ * frees it.  NULL, or what is wrong, good until the next call.
+ */
+const char *nft_commit(FILE *f, char **text);
+
+/* Has object O the string VALUE under KEY? */
+bool nft_is(const json_t *o, const char *key, const char *value);
+
+/* NULL, or why no command can name the device. */
+const char *nft_check_name(const char *dev);
+
+#endif
