@@ -174,6 +174,79 @@ modes() {
 		"via 172.16.40.198 dev ipmesh0 proto ipmesh"
 }
 
+# pinned [FIELD]…: the master's document with more fields
+pinned() {
+	printf '  %s\n' "$@" | sed '/^spec:$/r /dev/stdin' "$docs/ipmesh-k8s-master.yaml" |
+		sed '/^  mtu: auto$/d' >"$tmp/pinned.yaml"
+}
+
+# mtu_of CIDR: of the route, by the kernel
+mtu_of() {
+	ip -n "$master" -j route show "$1" | jq -r '.[0].metrics[0].mtu // "none"'
+}
+
+# A route has an MTU while the way to its peer is narrower than the device.
+narrow_path() {
+	local field wanted got
+	hosts
+	while IFS='|' read -r field wanted; do
+		pinned "$field"
+		apply "$master" -f "$tmp/pinned.yaml" >/dev/null
+		prints none mtu_of 10.244.1.0/24
+		for _ in 1 2; do
+			ip -n "$master" route add 172.16.40.198 dev ens160 mtu 1400
+			got=$(apply "$master" -f "$tmp/pinned.yaml")
+			prints "$wanted" mtu_of 10.244.1.0/24
+			[ "$wanted" = none ] || contains "changes" "$got" \
+				"~ route 10.244.1.0/24 via 172.16.40.198 dev ipmesh0 onlink mtu $wanted"
+			contains "second run" "$(apply "$master" -f "$tmp/pinned.yaml")" "no changes"
+			ip -n "$master" route del 172.16.40.198
+			apply "$master" -f "$tmp/pinned.yaml" >/dev/null
+			prints none mtu_of 10.244.1.0/24
+			contains "second run" "$(apply "$master" -f "$tmp/pinned.yaml")" "no changes"
+		done
+		apply "$master" --remove >/dev/null
+	done <<-END
+		mtu: 1480|1380
+		mtu: 1300|none
+		dev: ens160|1380
+		mtu: auto|none
+	END
+	# as the device is, UDP takes eight bytes more
+	pinned "mtu: 1480" "encap: udp"
+	apply "$master" -f "$tmp/pinned.yaml" >/dev/null
+	prints 1472 mtu_of 10.244.1.0/24
+	# by a narrow device
+	pinned "mtu: 1480"
+	ip -n "$master" link set ens160 mtu 1450
+	apply "$master" -f "$tmp/pinned.yaml" >/dev/null
+	prints 1430 mtu_of 10.244.1.0/24
+	ip -n "$master" link set ens160 mtu 1500
+	apply "$master" -f "$tmp/pinned.yaml" >/dev/null
+	prints none mtu_of 10.244.1.0/24
+}
+
+# What a router said of one endpoint is nothing that a route is to keep.
+learned_path() {
+	local r
+	hosts
+	setup_ns r
+	wire "$master" eth1 10.9.1.1/24 "$r" eth0 10.9.1.9/24
+	wire "$r" eth1 10.9.2.9/24 "$node1" eth1 10.9.2.2/24
+	in_ns "$r" sysctl -qw net.ipv4.ip_forward=1
+	ip -n "$r" link set eth1 mtu 1300
+	ip -n "$node1" link set eth1 mtu 1300
+	ip -n "$master" route add 10.9.2.0/24 via 10.9.1.9
+	ip -n "$node1" route add 10.9.1.0/24 via 10.9.2.9
+	sed 's/172.16.40.198/10.9.2.2/' "$docs/ipmesh-k8s-master.yaml" |
+		sed 's/mtu: auto/mtu: 1480/' >"$tmp/far.yaml"
+	apply "$master" -f "$tmp/far.yaml" >/dev/null
+	mesh -n "$master" echo 1 10.9.2.2 size 1400 df on >/dev/null 2>&1 || true
+	contains "what was learned" "$(ip -n "$master" route get 10.9.2.2)" "mtu 1300"
+	contains "second run" "$(apply "$master" -f "$tmp/far.yaml")" "no changes"
+	prints none mtu_of 10.244.1.0/24
+}
+
 not_ours() {
 	hosts
 	ip_batch "$master" <<-END
@@ -207,4 +280,4 @@ refused_whole() {
 }
 
 run_tests cluster_state forms second_run monitor_sees dry_run node_added node_address modes \
-	not_ours refused_whole
+	narrow_path learned_path not_ours refused_whole

@@ -97,6 +97,8 @@ static void tell_route(const struct diff *d, const struct change *c)
 	}
 	if (r->nhid)
 		out_u64("nhid", NULL, r->nhid);
+	if (r->mtu)
+		out_u64("mtu", " mtu %" PRIu64, r->mtu);
 	if (r->metric && r->metric != rtroute_metric(r))
 		out_u64("metric", " metric %" PRIu64, r->metric);
 }

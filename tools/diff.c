@@ -337,7 +337,7 @@ int diff_compute(struct diff *d, const struct want *w, const struct have *h)
 		return -1;
 	diff_device(d);
 	diff_addresses(d);
-	if (diff_peers(d) || diff_routes(d) || diff_nat(d) || diff_endpoints(d))
+	if (diff_peers(d) || diff_mtu(d) || diff_routes(d) || diff_nat(d) || diff_endpoints(d))
 		return -1;
 	sort(d);
 	return 0;
@@ -355,5 +355,6 @@ void diff_free(struct diff *d)
 			free(d->v[i].endpoints.v);
 	}
 	free(d->v);
+	free(d->mtu);
 	memset(d, 0, sizeof(*d));
 }

@@ -68,6 +68,7 @@ struct change {
 struct diff {
 	const struct want *want;
 	const struct have *have;
+	uint32_t *mtu;		/* of want's peers, where narrower than the device */
 	struct change *v;
 	size_t n, cap;
 };
@@ -81,6 +82,7 @@ void diff_free(struct diff *d);
 struct change *diff_add(struct diff *d, enum change_op op,
 			enum change_object object, enum change_phase phase);
 int diff_routes(struct diff *d);	/* with their nexthops */
+int diff_mtu(struct diff *d);		/* before the routes */
 int diff_endpoints(struct diff *d);
 void diff_old_endpoints(struct diff *d, const struct endpoint_set *s,
 			const struct want *w);

@@ -12,6 +12,8 @@
 #include "diff.h"
 #include "err.h"
 
+#define IPV6_MIN_MTU	1280
+
 /* A wanted route with what the kernel's state says about its way. */
 struct way {
 	enum want_kind kind;	/* never WANT_LINKED */
@@ -294,6 +296,15 @@ static void remove_route(struct ctx *c, const struct rtroute *r)
 	diff_add(c->d, CHANGE_REMOVE, CHANGE_ROUTE, PHASE_OLD_ROUTE)->route.r = *r;
 }
 
+/* The least that IPv6 takes is fragmented outside where it does not fit. */
+static uint32_t route_mtu(const struct ctx *c, const struct want_route *wr)
+{
+	uint32_t mtu = c->d->mtu[wr->peer];
+
+	return mtu && wr->dst.addr.family == AF_INET6 && mtu < IPV6_MIN_MTU ?
+	       IPV6_MIN_MTU : mtu;
+}
+
 static void wanted_route(const struct ctx *c, size_t i, struct rtroute *r)
 {
 	const struct want_route *wr = &c->w->routes[i];
@@ -316,6 +327,7 @@ static void wanted_route(const struct ctx *c, size_t i, struct rtroute *r)
 			r->oif = c->h->exists ? c->h->link.ifindex : 0;
 		else
 			r->nhid = c->nhid[slot(wr->peer, &wr->dst.addr)];
+		r->mtu = route_mtu(c, wr);
 		break;
 	}
 }
@@ -323,7 +335,7 @@ static void wanted_route(const struct ctx *c, size_t i, struct rtroute *r)
 static bool same_route(const struct rtroute *want, const struct rtroute *have)
 {
 	if (have->type != want->type || have->nhid != want->nhid ||
-	    have->multipath || have->mtu || have->src.family)
+	    have->multipath || have->mtu != want->mtu || have->src.family)
 		return false;
 	if (want->type == RTN_BLACKHOLE || want->nhid)
 		return true;

@@ -70,6 +70,7 @@ int have_read(struct have *h, struct nl *nl, const char *dev)
 	int e, i;
 
 	memset(h, 0, sizeof(*h));
+	h->nl = nl;
 	if (read_device(h, nl, dev))
 		return -1;
 	e = rtlink_dump(nl, IPMESH_KIND, &h->meshes);

@@ -14,6 +14,7 @@
 
 /* The kernel's state around one device, read by dumps. */
 struct have {
+	struct nl *nl;			/* that it was read with */
 	bool exists;
 	struct rtlink link;
 	struct rtlinks meshes;		/* every ipmesh device */

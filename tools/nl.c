@@ -183,6 +183,15 @@ int nl_answer(const struct nlmsghdr *nlh, char *text, size_t size,
 	return e->error;
 }
 
+static void tell_each(struct nl_batch *b, size_t at, size_t to,
+		      const struct nlmsghdr *nlh)
+{
+	while (at < to && b->req[at].seq != nlh->nlmsg_seq)
+		at++;
+	if (at < to && b->each)
+		b->each(b, at, nlh);
+}
+
 /* Collect the answers of requests [from, to). */
 static int collect(struct nl_batch *b, size_t from, size_t to)
 {
@@ -203,8 +212,10 @@ static int collect(struct nl_batch *b, size_t from, size_t to)
 		for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
 			struct nl_req *r;
 
-			if (nlh->nlmsg_type != NLMSG_ERROR)
+			if (nlh->nlmsg_type != NLMSG_ERROR) {
+				tell_each(b, at, to, nlh);
 				continue;
+			}
 			/* Answers come in the order of the requests. */
 			while (at < to && b->req[at].seq != nlh->nlmsg_seq)
 				at++;

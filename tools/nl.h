@@ -61,6 +61,9 @@ struct nl_batch {
 	size_t len, cap;
 	struct nl_req *req;
 	size_t n, req_cap;
+	/* set by the caller: gets what comes before the answer to request @i */
+	void (*each)(struct nl_batch *b, size_t i, const struct nlmsghdr *nlh);
+	void *data;			/* the caller's */
 	bool stop;			/* set by the caller: do not send what
 					 * follows a refused request
 					 */

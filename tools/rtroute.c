@@ -31,7 +31,7 @@ struct dump {
 	size_t before;
 };
 
-static bool read_route(struct rtroute *r, const struct nlmsghdr *nlh)
+bool rtroute_read(struct rtroute *r, const struct nlmsghdr *nlh)
 {
 	const struct rtmsg *m = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[RTA_NH_ID + 1], *mx[RTAX_MTU + 1];
@@ -80,7 +80,7 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	struct dump *d = data;
 	struct rtroute r;
 
-	if (!read_route(&r, nlh))
+	if (!rtroute_read(&r, nlh))
 		return 0;
 	/* A kernel that does not filter gives all: look again. Routes by
 	 * nexthop object may come without a device.
@@ -201,12 +201,34 @@ static void put(struct nl_batch *b, const struct rtroute *r, uint16_t type,
 	}
 	if (r->src.family)
 		nl_put_addr(nlh, RTA_PREFSRC, &r->src);
-	if (r->mtu && !del) {
+	/* Without any metrics the kernel takes for an IPv4 route by nexthop object
+	 * those of another route by it, and of the one that is replaced.
+	 */
+	if (!del && (r->mtu || (r->nhid && hdr.rtm_family == AF_INET))) {
 		struct nlattr *mx = mnl_attr_nest_start(nlh, RTA_METRICS);
 
-		mnl_attr_put_u32(nlh, RTAX_MTU, r->mtu);
+		if (r->mtu)
+			mnl_attr_put_u32(nlh, RTAX_MTU, r->mtu);
 		mnl_attr_nest_end(nlh, mx);
 	}
+}
+
+void rtroute_ask(struct nl_batch *b, const struct addr *dst, uint32_t oif,
+		 uint32_t mark)
+{
+	struct rtmsg hdr = {
+		.rtm_family = dst->family,
+		.rtm_dst_len = addr_bits(dst),
+		.rtm_flags = RTM_F_FIB_MATCH,
+	};
+	struct nlmsghdr *nlh = nl_add(b, NL_RT, RTM_GETROUTE, 0, &hdr,
+				      sizeof(hdr), route_names);
+
+	nl_put_addr(nlh, RTA_DST, dst);
+	if (oif)
+		mnl_attr_put_u32(nlh, RTA_OIF, oif);
+	if (mark)
+		mnl_attr_put_u32(nlh, RTA_MARK, mark);
 }
 
 void rtroute_add(struct nl_batch *b, const struct rtroute *r)

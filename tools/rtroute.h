@@ -53,6 +53,16 @@ void rtroute_add(struct nl_batch *b, const struct rtroute *r);
 void rtroute_replace(struct nl_batch *b, const struct rtroute *r);
 void rtroute_del(struct nl_batch *b, const struct rtroute *r);
 
+/*
+ * Which route of the tables leads to @dst, from a device's view (@oif, 0: any)
+ * and with a mark.  The answer is that of rtroute_read(): a path MTU that was
+ * learned for @dst alone is not in it.
+ */
+void rtroute_ask(struct nl_batch *b, const struct addr *dst, uint32_t oif,
+		 uint32_t mark);
+/* False: another message, or none that belongs to a table. */
+bool rtroute_read(struct rtroute *r, const struct nlmsghdr *nlh);
+
 /* The metric of a route that names none: of IPv6 the kernel makes it 1024. */
 static inline uint32_t rtroute_metric(const struct rtroute *r)
 {
