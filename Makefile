@@ -38,6 +38,15 @@ check-debug:
 check-mutants:
 	@selftests/mutants/check --kernel $(KERNEL) $(if $(MUTANTS),'$(MUTANTS)')
 
+bench:
+	@selftests/bench/bench --kernel $(KERNEL) $(SUITES)
+
+bench-quick:
+	@selftests/bench/bench --kernel $(KERNEL) quick
+
+bench-figures:
+	@selftests/bench/bench --kernel $(KERNEL) --write-figures quick
+
 demo:
 	@$(RUN) --add selftests -- selftests/demo.sh
 
@@ -82,6 +91,9 @@ help:
 	@echo 'make check            run the tests in a guest (TESTS="link peer" V=1 JOBS=1 KERNEL=6.1)'
 	@echo 'make check-debug      the same in a guest with KASAN, lockdep, kmemleak and more'
 	@echo 'make check-mutants    break the module line by line; each time a test must fail (MUTANTS="tx:")'
+	@echo 'make bench            measure every path and its rivals (SUITES="one ends"); an hour'
+	@echo 'make bench-quick      the short way: fails when a path takes 2 % more instructions'
+	@echo 'make bench-figures    what bench-quick compares with, made anew for this kernel'
 	@echo 'make demo             play a Calico cluster of two nodes in a guest'
 	@echo 'make shell            a shell in a guest that has the module and the tool'
 	@echo 'make regen            generate uapi and netlink tables from uapi/ipmesh.yaml'
@@ -94,5 +106,6 @@ help:
 	@echo 'make clean            remove what was built here'
 	@echo 'make cleancache       remove kernels, root file systems and results in the cache'
 
-.PHONY: all module tools check check-debug check-mutants demo shell regen lint \
+.PHONY: all module tools check check-debug check-mutants bench bench-quick bench-figures \
+	demo shell regen lint \
 	checkpatch sparse install modules_install uninstall clean cleancache help

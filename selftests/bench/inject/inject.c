@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The injector: packets are made outside of what is timed, and go into the stack
+ * inside of it, as from a device's poll. pktgen sends to a device rather than
+ * from one, counts making the packet, and knows no tunnel headers.
+ *
+ * A time is that of the TSC. In a guest that QEMU runs with -icount shift=0 it
+ * advances by one for each instruction; natively it is time.
+ */
+
+#include <linux/etherdevice.h>
+#include <linux/gcd.h>
+#include <linux/ip.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/netdevice.h>
+#include <linux/nsproxy.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+#include <net/ip.h>
+#include <net/net_namespace.h>
+
+#include "inject.h"
+
+/* How the peers take turns: far from the one before, so that no cache line is
+ * fetched ahead. It has no divisor in common with the number of peers: all get
+ * their turn.
+ */
+#define PEER_STRIDE	23617
+
+/* Not get_cycles(): user-mode Linux has none. */
+static __always_inline u64 ticks(void)
+{
+	u32 low, high;
+
+	asm volatile("lfence; rdtsc; lfence" : "=a" (low), "=d" (high) :: "memory");
+	return (u64)high << 32 | low;
+}
+
+/* Where what is timed begins and ends, told to the profiler (profile.c) by the
+ * sizes of these no-ops.
+ */
+static noinline void mark_begin(void)
+{
+	asm volatile(".nops 9, 9; .nops 8, 8; .nops 9, 9; .nops 7, 7; .nops 9, 9" ::: "memory");
+}
+
+static noinline void mark_end(void)
+{
+	asm volatile(".nops 9, 9; .nops 7, 7; .nops 9, 9; .nops 8, 8; .nops 9, 9" ::: "memory");
+}
+
+static struct sk_buff *make_packet(const struct inject_run *run, struct net_device *dev,
+				   const void *frame, u32 peer)
+{
+	unsigned int i, offset;
+	struct sk_buff *skb;
+	struct iphdr *iph;
+	__be32 value;
+	u8 *data;
+
+	skb = alloc_skb(run->headroom + NET_IP_ALIGN + run->len, GFP_KERNEL);
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, run->headroom + NET_IP_ALIGN);
+	data = skb_put_data(skb, frame, run->len);
+	for (i = 0; i < INJECT_FIELDS; i++) {
+		offset = run->field[i].offset;
+		value = cpu_to_be32(run->field[i].base + peer * run->field[i].step);
+		if (offset)
+			memcpy(data + offset, &value, sizeof(value));
+	}
+	for (i = 0; i < ARRAY_SIZE(run->ipv4); i++) {
+		if (!run->ipv4[i])
+			continue;
+		iph = (struct iphdr *)(data + run->ipv4[i]);
+		ip_send_check(iph);
+	}
+	skb->protocol = eth_type_trans(skb, dev);
+	if (run->hash)
+		skb_set_hash(skb, 0x9e3779b9 * (peer + 1), PKT_HASH_TYPE_L4);
+	return skb;
+}
+
+static void feed(const struct inject_run *run, struct sk_buff **skbs)
+{
+	LIST_HEAD(list);
+	unsigned int i;
+
+	switch (run->mode) {
+	case INJECT_RECEIVE:
+		for (i = 0; i < run->batch; i++)
+			netif_receive_skb(skbs[i]);
+		break;
+	case INJECT_LIST:
+		for (i = 0; i < run->batch; i++)
+			list_add_tail(&skbs[i]->list, &list);
+		netif_receive_skb_list(&list);
+		break;
+	case INJECT_FREE:
+		for (i = 0; i < run->batch; i++)
+			kfree_skb(skbs[i]);
+		break;
+	}
+}
+
+static int inject(const struct inject_run *run, struct net_device *dev, const void *frame,
+		  u64 *times)
+{
+	struct sk_buff **skbs;
+	unsigned int i, n;
+	u64 begin, end;
+	u32 peer = 0;
+	int err = 0;
+
+	skbs = kcalloc(run->batch, sizeof(*skbs), GFP_KERNEL);
+	if (!skbs)
+		return -ENOMEM;
+	for (n = 0; n < run->warm + run->batches; n++) {
+		for (i = 0; i < run->batch; i++) {
+			skbs[i] = make_packet(run, dev, frame, peer);
+			if (!skbs[i]) {
+				while (i)
+					kfree_skb(skbs[--i]);
+				err = -ENOMEM;
+				goto out;
+			}
+			peer = (peer + PEER_STRIDE) % run->peers;
+		}
+		if (n >= run->warm)
+			mark_begin();
+		begin = ticks();
+		/* what this raises runs before it is enabled again */
+		local_bh_disable();
+		feed(run, skbs);
+		local_bh_enable();
+		end = ticks();
+		if (n >= run->warm) {
+			mark_end();
+			times[n - run->warm] = end - begin;
+		}
+		if (signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
+		cond_resched();
+	}
+out:
+	kfree(skbs);
+	return err;
+}
+
+static bool inside(const struct inject_run *run, u32 offset, u32 size)
+{
+	return !offset || (offset < run->len && run->len - offset >= size);
+}
+
+static bool valid(const struct inject_run *run)
+{
+	unsigned int i;
+
+	if (run->mode > INJECT_FREE || !run->peers || gcd(PEER_STRIDE, run->peers) != 1 ||
+	    !run->batch || run->batch > INJECT_MAX_BATCH ||
+	    !run->batches || run->batches > INJECT_MAX_BATCHES || run->warm > INJECT_MAX_BATCHES ||
+	    run->len <= ETH_HLEN || run->len > INJECT_MAX_FRAME || run->headroom > PAGE_SIZE)
+		return false;
+	for (i = 0; i < INJECT_FIELDS; i++)
+		if (!inside(run, run->field[i].offset, sizeof(u32)))
+			return false;
+	for (i = 0; i < ARRAY_SIZE(run->ipv4); i++)
+		if (!inside(run, run->ipv4[i], sizeof(struct iphdr)))
+			return false;
+	return true;
+}
+
+static long inject_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct net_device *dev;
+	struct inject_run run;
+	void *frame;
+	u64 *times;
+	long err;
+
+	if (cmd != INJECT_RUN)
+		return -ENOTTY;
+	if (copy_from_user(&run, (void __user *)arg, sizeof(run)))
+		return -EFAULT;
+	if (!valid(&run))
+		return -EINVAL;
+	dev = dev_get_by_index(current->nsproxy->net_ns, run.ifindex);
+	if (!dev)
+		return -ENODEV;
+	frame = memdup_user(u64_to_user_ptr(run.frame), run.len);
+	if (IS_ERR(frame)) {
+		err = PTR_ERR(frame);
+		goto out_dev;
+	}
+	times = vmalloc(array_size(run.batches, sizeof(*times)));
+	if (!times) {
+		err = -ENOMEM;
+		goto out_frame;
+	}
+	err = inject(&run, dev, frame, times);
+	if (!err && copy_to_user(u64_to_user_ptr(run.ticks), times,
+				 array_size(run.batches, sizeof(*times))))
+		err = -EFAULT;
+	vfree(times);
+out_frame:
+	kfree(frame);
+out_dev:
+	dev_put(dev);
+	return err;
+}
+
+static const struct file_operations inject_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = inject_ioctl,
+};
+
+static struct miscdevice inject_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "inject",
+	.fops = &inject_fops,
+	.mode = 0600,
+};
+
+module_misc_device(inject_device);
+
+MODULE_DESCRIPTION("Injector of packets, for measuring a path through the kernel");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A plugin of QEMU's TCG: how often each block of the kernel's instructions ran
+ * while the injector timed something. At the end it writes to the file of its
+ * argument "out=FILE" a line "windows N", and "ADDRESS INSTRUCTIONS" a block.
+ *
+ * Debian packages no qemu-plugin.h: what is used of it is declared here, and has
+ * been the same since version 1 of the interface.
+ */
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+struct qemu_info;
+enum { QEMU_PLUGIN_CB_NO_REGS };
+
+typedef void (*trans_cb)(uint64_t id, struct qemu_plugin_tb *tb);
+typedef void (*exec_cb)(unsigned int cpu, void *data);
+typedef void (*exit_cb)(uint64_t id, void *data);
+
+void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, trans_cb cb);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, exec_cb cb, int flags,
+					  void *data);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, exec_cb cb,
+					    int flags, void *data);
+void qemu_plugin_register_atexit_cb(uint64_t id, exit_cb cb, void *data);
+size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
+uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+int qemu_plugin_install(uint64_t id, const struct qemu_info *info, int argc, char **argv);
+
+int qemu_plugin_version = PLUGIN_VERSION;
+
+/* mark_begin() and mark_end() of inject.c: no-ops of these sizes */
+#define MARK	5
+static const size_t begin_sizes[MARK] = { 9, 8, 9, 7, 9 };
+static const size_t end_sizes[MARK] = { 9, 7, 9, 8, 9 };
+
+struct block {
+	struct block *next;
+	uint64_t address;
+	uint64_t instructions;
+	uint64_t runs;
+};
+
+static struct block *blocks;
+static uint64_t windows;
+static bool on;
+static const char *out;
+
+static void run_block(unsigned int cpu, void *data)
+{
+	struct block *b = data;
+
+	(void)cpu;
+	b->runs += on;
+}
+
+static void begin(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	on = true;
+	windows++;
+}
+
+static void end(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	on = false;
+}
+
+static bool is_mark(const struct qemu_plugin_tb *tb, size_t at, const size_t *sizes)
+{
+	size_t i;
+
+	if (at + MARK > qemu_plugin_tb_n_insns(tb))
+		return false;
+	for (i = 0; i < MARK; i++)
+		if (qemu_plugin_insn_size(qemu_plugin_tb_get_insn(tb, at + i)) != sizes[i])
+			return false;
+	return true;
+}
+
+static void translate(uint64_t id, struct qemu_plugin_tb *tb)
+{
+	uint64_t address = qemu_plugin_tb_vaddr(tb);
+	size_t n = qemu_plugin_tb_n_insns(tb), i;
+	struct block *b;
+
+	(void)id;
+	if (!(address >> 63))
+		return;
+	/* a block that is translated again is one more: they are added up by address */
+	b = calloc(1, sizeof(*b));
+	b->address = address;
+	b->instructions = n;
+	b->next = blocks;
+	blocks = b;
+	qemu_plugin_register_vcpu_tb_exec_cb(tb, run_block, QEMU_PLUGIN_CB_NO_REGS, b);
+	for (i = 0; i < n; i++) {
+		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+
+		if (is_mark(tb, i, begin_sizes))
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, begin,
+							       QEMU_PLUGIN_CB_NO_REGS, NULL);
+		if (is_mark(tb, i, end_sizes))
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, end,
+							       QEMU_PLUGIN_CB_NO_REGS, NULL);
+	}
+}
+
+static void finish(uint64_t id, void *data)
+{
+	FILE *f = fopen(out, "w");
+	struct block *b;
+
+	(void)id;
+	(void)data;
+	if (!f)
+		return;
+	fprintf(f, "windows %" PRIu64 "\n", windows);
+	for (b = blocks; b; b = b->next)
+		if (b->runs)
+			fprintf(f, "%" PRIx64 " %" PRIu64 "\n", b->address,
+				b->instructions * b->runs);
+	fclose(f);
+}
+
+int qemu_plugin_install(uint64_t id, const struct qemu_info *info, int argc, char **argv)
+{
+	int i;
+
+	(void)info;
+	for (i = 0; i < argc; i++)
+		if (!strncmp(argv[i], "out=", 4))
+			out = strdup(argv[i] + 4);
+	if (!out)
+		return 1;
+	qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
+	qemu_plugin_register_atexit_cb(id, finish, NULL);
+	return 0;
+}
