@@ -7,6 +7,7 @@
 #define IPMESH_CMD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct cmd {
 	const char *word;
@@ -19,6 +20,14 @@ int cmd_peer(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_apply(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+
+int cmd_complete(int argc, char **argv);
+
+/* The commands that people may say, in order; NULL behind the last. */
+const struct cmd *cmd_at(size_t i);
+
+/* Go into that network namespace; 0, or what was wrong was said. */
+int cmd_netns(const char *name);
 
 /* Global options; also taken behind the command's word. */
 struct options {

@@ -22,7 +22,15 @@ static const struct cmd commands[] = {
 	{ "export", cmd_export, "the kernel's state as a document for apply" },
 };
 
+/* Of those who write completions for a shell; no word for people. */
+static const struct cmd hidden = { "complete", cmd_complete, NULL };
+
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+const struct cmd *cmd_at(size_t i)
+{
+	return i < N_COMMANDS ? &commands[i] : NULL;
+}
 
 static int help(void)
 {
@@ -92,7 +100,7 @@ bool cmd_option(const char *arg)
 }
 
 /* Names are those of ip netns. Sockets opened from now on are of that one. */
-static int enter_netns(const char *name)
+int cmd_netns(const char *name)
 {
 	char *path;
 	int fd, rc = EXIT_DONE;
@@ -126,11 +134,13 @@ static int run(const char *netns, int argc, char **argv)
 		argc = 1;
 		argv = bare;
 	}
-	for (size_t i = 0; i < N_COMMANDS; i++) {
-		if (strcmp(argv[0], commands[i].word))
+	for (size_t i = 0; i <= N_COMMANDS; i++) {
+		const struct cmd *c = i < N_COMMANDS ? &commands[i] : &hidden;
+
+		if (strcmp(argv[0], c->word))
 			continue;
-		rc = netns ? enter_netns(netns) : EXIT_DONE;
-		return rc ? rc : commands[i].run(argc, argv);
+		rc = netns ? cmd_netns(netns) : EXIT_DONE;
+		return rc ? rc : c->run(argc, argv);
 	}
 	return err_usage("unknown command \"%s\"; see ipmesh --help",
 			 err_safe(argv[0]));

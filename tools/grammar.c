@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What may stand behind a command; see grammar.h. */
+#include <stddef.h>
+
+#include "grammar.h"
+
+const struct grammar grammar_table[] = {
+	{ "show", "=DEV" },
+	{ "link add", "=NEWDEV @ address=TEXT+ up down" },
+	{ "link set", "=DEV @ address=TEXT+ up down" },
+	{ "link del", "=DEV" },
+	{ "link show", "=DEV" },
+	{ "peer add",
+	  "=TEXT dev=DEV name=TEXT cidr=TEXT+ cidrs=none move encap=none|udp|device dport=TEXT route noroute" },
+	{ "peer set",
+	  "=ENDPOINT dev=DEV name=NAME cidr=TEXT+ nocidr=CIDR+ cidrs=none move encap=none|udp|device dport=TEXT route noroute" },
+	{ "peer del", "=ENDPOINT dev=DEV" },
+	{ "peer show", "=ENDPOINT dev=DEV" },
+	{ "peer flush", "dev=DEV" },
+	{ "apply",
+	  "-f=FILE+ --node=NODE --dev=DEV --node-mask=24 --dry-run --remove" },
+	{ "export", "=DEV" },
+	{ NULL, NULL }
+};
