@@ -128,7 +128,7 @@ const struct cluster_block *cluster_blocks_of(const struct cluster *c,
 
 	for (*n = 0; i + *n < c->n_blocks && !strcmp(c->blocks[i + *n].node, node); ++*n)
 		;
-	return c->blocks + i;
+	return *n ? c->blocks + i : NULL;
 }
 
 const struct cluster_lease *cluster_leases_of(const struct cluster *c,
@@ -139,7 +139,7 @@ const struct cluster_lease *cluster_leases_of(const struct cluster *c,
 
 	for (*n = 0; i + *n < c->n_leases && !strcmp(c->leases[i + *n].node, node); ++*n)
 		;
-	return c->leases + i;
+	return *n ? c->leases + i : NULL;
 }
 
 /* Calico forgets blocks of nodes that are gone, but seldom at once. */
