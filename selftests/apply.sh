@@ -247,6 +247,57 @@ learned_path() {
 	prints none mtu_of 10.244.1.0/24
 }
 
+# One route a pool, and the device finds the peer; to and fro under traffic.
+pool_routes() {
+	local form peer pool got
+	hosts
+	apply "$master" "${calico[@]}" --node k8s-master >/dev/null
+	apply "$node1" "${calico[@]}" --node k8s-node1 >/dev/null
+	peer=$(routes "$master")
+	flood "$master" 10.244.1.1
+	for _ in 1 2 3; do
+		apply "$master" "${calico[@]}" --node k8s-master --routes pool >/dev/null
+		pool=$(routes "$master")
+		equal "nexthops" "$(ip -n "$master" nexthop)" ""
+		apply "$node1" "${calico[@]}" --node k8s-node1 --routes=pool >/dev/null
+		apply "$master" "${calico[@]}" --node k8s-master --routes peer >/dev/null
+		equal "routes" "$(routes "$master")" "$peer"
+		apply "$node1" "${calico[@]}" --node k8s-node1 >/dev/null
+	done
+	flooded
+	equal "pool's routes" "$pool" "10.244.0.0/16 dev ipmesh0 scope link
+blackhole 10.244.0.0/24"
+	counts "$master" ipmesh0 -- tx_packets="$sent" rx_packets="$sent" tx_dropped=0 rx_dropped=0
+	counts "$node1" ipmesh0 -- tx_packets="$sent" rx_packets="$sent" tx_dropped=0 rx_dropped=0
+	# the same by the field, which the option overrides
+	pinned "routes: pool"
+	apply "$master" -f "$tmp/pinned.yaml" >/dev/null
+	equal "routes" "$(routes "$master")" "$pool"
+	quiet_begin "$master"
+	for form in "-f $tmp/pinned.yaml" "${calico[*]} --node k8s-master --routes pool"; do
+		# shellcheck disable=SC2086
+		contains "second run" "$(apply "$master" $form)" "no changes"
+	done
+	got=$(mesh -n "$master" exec ipmesh export 2>&1)
+	contains "export" "$got" "routes: pool"
+	printf '%s\n' "$got" >"$tmp/exported.yaml"
+	contains "apply of it" "$(apply "$master" -f "$tmp/exported.yaml")" "no changes"
+	quiet_end "$master"
+	apply "$master" -f "$tmp/pinned.yaml" --routes peer >/dev/null
+	equal "routes" "$(routes "$master")" "$peer"
+	# a peer with a narrow path keeps a route of its own
+	pinned "routes: pool" "mtu: 1480"
+	ip -n "$master" route add 172.16.40.198 dev ens160 mtu 1400
+	apply "$master" -f "$tmp/pinned.yaml" >/dev/null
+	equal "routes" "$(routes "$master")" "10.244.1.0/24 dev ipmesh0 scope link mtu 1380
+blackhole 10.244.0.0/24"
+	# nothing through the tunnel, no route to it; nothing left of it either
+	apply "$master" -f calico-nodes.yaml -f calico-ippools-never.yaml --node k8s-master \
+		--routes pool >/dev/null
+	equal "routes" "$(routes "$master")" "10.244.1.0/24 via 172.16.40.198 dev ens160
+blackhole 10.244.0.0/24"
+}
+
 not_ours() {
 	hosts
 	ip_batch "$master" <<-END
@@ -280,4 +331,4 @@ refused_whole() {
 }
 
 run_tests cluster_state forms second_run monitor_sees dry_run node_added node_address modes \
-	narrow_path learned_path not_ours refused_whole
+	narrow_path learned_path pool_routes not_ours refused_whole

@@ -130,6 +130,35 @@ lent_addresses() {
 	ping_fails "$master" "Invalid argument" 10.244.0.20
 }
 
+# The same with a route for each pool: what is in a block of this host's own, or
+# goes over the underlay, still has its own.
+pool_routes() {
+	local pools="10.244.0.0/16 dev ipmesh0 scope link
+10.244.0.70 dev ipmesh0 scope link
+10.244.0.9 dev ipmesh0 scope link
+10.245.0.0/16 dev ipmesh0 scope link
+10.245.1.0/26 via 172.16.40.198 dev ens160
+10.246.0.0/16 dev ipmesh0 scope link
+blackhole 10.244.0.0/26
+blackhole 10.244.0.64/26"
+	blocks_hosts
+	apply "$master" "${cluster[@]}" -f kubectl-ipamblocks.json --node k8s-master \
+		--routes pool >/dev/null
+	apply "$node1" "${cluster[@]}" -f kubectl-ipamblocks.json --node k8s-node1 \
+		--routes pool >/dev/null
+	equal "routes" "$(routes "$master")" "$pools"
+	contains "second run" "$(apply "$master" "${cluster[@]}" -f kubectl-ipamblocks.json \
+		--node k8s-master --routes pool 2>&1)" "no changes"
+	ip -n "$node1" addr add 10.244.0.9/32 dev ipmesh0
+	ip -n "$node1" addr add 10.244.6.3/32 dev ipmesh0
+	pings "$master" 10.244.0.9
+	pings "$master" 10.244.6.3
+	pings "$master" 10.244.1.1
+	counts "$master" ipmesh0 -- tx_packets=9 rx_packets=9
+	apply "$master" "${cluster[@]}" -f kubectl-ipamblocks.json --node k8s-master >/dev/null
+	equal "routes" "$(routes "$master")" "$leases_of_master"
+}
+
 # A node without blocks has no pods yet; one in the blocks alone is not there.
 no_block() {
 	blocks_hosts
@@ -189,4 +218,4 @@ folder() {
 		"10.245.0.0/16"
 }
 
-run_tests affinities leases lent_addresses no_block families folder
+run_tests affinities leases lent_addresses pool_routes no_block families folder

@@ -10,7 +10,7 @@
 
 static const char usage[] =
 	"Usage: ipmesh apply -f FILE|DIR|-… [--node NAME] [--dev DEV] [--node-mask N]\n"
-	"                    [--dry-run]\n"
+	"                    [--routes peer|pool] [--dry-run]\n"
 	"       ipmesh apply --remove [--dev DEV] [--dry-run]\n"
 	"\n"
 	"Makes device, peers, nexthops, routes and address translation of this host what\n"
@@ -28,6 +28,8 @@ static const char usage[] =
 	"  --dev DEV        the device (default: as a Device says, or ipmesh0)\n"
 	"  --node-mask N    length of a node's pod CIDR where no document has it and the\n"
 	"                   tunnel address is its first host (default: 24)\n"
+	"  --routes FORM    peer (default): a nexthop for each peer and a route for each\n"
+	"                   CIDR; pool: one route for each pool, the device finds the peer\n"
 	"  --dry-run        print the changes, do none\n"
 	"  --remove         take away the device and all that apply made for it\n"
 	"  -j               JSON: {\"changes\": [{\"op\", \"object\", …}], \"dry_run\"}\n"
@@ -70,11 +72,11 @@ static int read_mask(const char *value, unsigned int *mask)
 }
 
 /* What the words come to together. */
-static int check(struct request *r, const char *mask)
+static int check(struct request *r, const char *mask, const char *form)
 {
 	const char *wrong;
 
-	if (r->remove && (r->n_files || r->want.node || mask))
+	if (r->remove && (r->n_files || r->want.node || mask || form))
 		return err_usage("apply: --remove needs no documents: beside it only --dev and --dry-run have a meaning");
 	if (!r->n_files && !r->remove)
 		return err_missing("apply", "-f FILE");
@@ -83,13 +85,15 @@ static int check(struct request *r, const char *mask)
 			return err_twice("apply", "-f -");
 	if (mask && read_mask(mask, &r->want.node_mask))
 		return EXIT_USAGE;
+	if (form && !route_form_read(form, &r->want.routes))
+		return err_value("--routes", form, "peer or pool");
 	wrong = r->want.dev ? rtlink_check_name(r->want.dev) : NULL;
 	return wrong ? err_usage("apply: --dev: %s", wrong) : 0;
 }
 
 static int parse(struct request *r, char **argv)
 {
-	const char *word, *value, *mask = NULL, **to;
+	const char *word, *value, *mask = NULL, *form = NULL, **to;
 	bool *flag;
 
 	for (argv++; *argv; argv++) {
@@ -119,6 +123,8 @@ static int parse(struct request *r, char **argv)
 			to = &r->want.dev;
 		} else if (is_option(*argv, word = "--node-mask", &value)) {
 			to = &mask;
+		} else if (is_option(*argv, word = "--routes", &value)) {
+			to = &form;
 		} else {
 			return err_unknown("apply", *argv);
 		}
@@ -130,7 +136,7 @@ static int parse(struct request *r, char **argv)
 			return err_novalue("apply", word);
 		*to = value;
 	}
-	return check(r, mask);
+	return check(r, mask, form);
 }
 
 /* Not ours to change, but without it nothing comes through. */

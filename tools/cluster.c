@@ -255,6 +255,17 @@ int cluster_pool(struct cluster *c, const struct cluster_pool *pool)
 	return 0;
 }
 
+bool route_form_read(const char *word, enum route_form *form)
+{
+	if (!strcmp(word, "peer"))
+		*form = ROUTES_PEER;
+	else if (!strcmp(word, "pool"))
+		*form = ROUTES_POOL;
+	else
+		return false;
+	return true;
+}
+
 void cluster_free(struct cluster *c)
 {
 	struct cluster_device *d;

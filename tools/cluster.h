@@ -79,6 +79,16 @@ struct cluster_lease {
 	const struct doc_node *at;
 };
 
+/* How routes through the tunnel find the peer. */
+enum route_form {
+	ROUTES_UNSAID,
+	ROUTES_PEER,		/* one for each CIDR, by the peer's nexthop */
+	ROUTES_POOL,		/* one for each pool, to the device, which finds it */
+};
+
+/* "peer" or "pool"; false: neither. */
+bool route_form_read(const char *word, enum route_form *form);
+
 enum peer_via { VIA_TUNNEL, VIA_UNDERLAY, VIA_NONE };
 
 struct device_cidr {
@@ -105,6 +115,7 @@ struct cluster_device {
 	uint32_t mtu;		/* 0: auto */
 	struct fact_cidr *addresses, *blackholes, *pools, *nat;
 	size_t n_addresses, n_blackholes, n_pools, n_nat;
+	enum route_form routes;
 	struct set_name endpoint_set;
 	const struct doc_node *endpoint_set_at;	/* NULL: none */
 	struct device_peer *peers;

@@ -128,7 +128,7 @@ static bool some_peer_wants(const struct want *w, const struct prefix *cidr)
 	struct want_route key = { .dst = *cidr }, *r;
 
 	r = w->n_routes ? bsearch(&key, w->routes, w->n_routes, sizeof(key), by_dst) : NULL;
-	return r && r->kind != WANT_BLACKHOLE;
+	return r && want_has_peer(r);
 }
 
 /* Those of A that B has not; both sorted.  GONE: nor any other peer. */

@@ -4,7 +4,7 @@
  *
  * Through the tunnel, a route goes on an IPv4 underlay by the peer's nexthop
  * object, of which a peer with prefixes of both families has two; on an IPv6
- * one by the device, see plan.c.
+ * one by the device, see plan.c; so do the routes of pools.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,9 @@
 #include "err.h"
 
 #define IPV6_MIN_MTU	1280
+
+/* Prefixes that hold each other, at most. */
+#define NEST_MAX	130
 
 /* A wanted route with what the kernel's state says about its way. */
 struct way {
@@ -72,10 +75,59 @@ static int resolve(struct ctx *c)
 				warned = true;
 			}
 		}
-		if (way->kind == WANT_TUNNEL)
-			c->tunnelled[slot(r->peer, &r->dst.addr)] = true;
 	}
 	return 0;
+}
+
+/*
+ * Routes to the device itself: one of a pool serves for all peers behind it. A
+ * CIDR has a route of its own where there is no pool, where something else is
+ * around it, such as this host's own block, and where it needs an MTU.
+ */
+static void use_pools(struct ctx *c)
+{
+	size_t around[NEST_MAX], depth = 0, i;
+	const struct want_route *r = c->w->routes;
+	bool *used = xcalloc(c->w->n_routes, sizeof(*used));
+	enum want_kind outer;
+
+	for (i = 0; i < c->w->n_routes; i++) {
+		while (depth && !prefix_covers(&r[around[depth - 1]].dst, &r[i].dst))
+			depth--;
+		outer = depth ? c->way[around[depth - 1]].kind : WANT_NONE;
+		if (c->way[i].kind == WANT_TUNNEL) {
+			c->way[i].kind = WANT_DEVICE;
+			if (!c->d->mtu[r[i].peer] &&
+			    (outer == WANT_POOL || outer == WANT_DEVICE)) {
+				used[around[depth - 1]] = true;
+				c->way[i].kind = WANT_NONE;
+			}
+		}
+		if (c->way[i].kind != WANT_NONE)
+			around[depth++] = i;
+	}
+	for (i = 0; i < c->w->n_routes; i++)
+		if (c->way[i].kind == WANT_POOL && !used[i])
+			c->way[i].kind = WANT_NONE;
+	free(used);
+}
+
+static void mark_tunnelled(struct ctx *c)
+{
+	const struct want_route *r;
+
+	for (size_t i = 0; i < c->w->n_routes; i++) {
+		r = &c->w->routes[i];
+		if (c->way[i].kind == WANT_TUNNEL)
+			c->tunnelled[slot(r->peer, &r->dst.addr)] = true;
+	}
+}
+
+/* Is it to the device, and not by a nexthop? */
+static bool to_device(const struct ctx *c, size_t i)
+{
+	return c->way[i].kind == WANT_POOL || c->way[i].kind == WANT_DEVICE ||
+	       (c->way[i].kind == WANT_TUNNEL && c->by_device);
 }
 
 static int by_gw(const void *a, const void *b)
@@ -91,11 +143,6 @@ static int by_name(const void *a, const void *b)
 	const struct peer *const *x = a, *const *y = b;
 
 	return strcmp((*x)->name, (*y)->name);
-}
-
-static int by_prefix(const void *a, const void *b)
-{
-	return prefix_cmp(a, b);
 }
 
 static bool wanted_endpoint(const struct want *w, const struct addr *a)
@@ -121,7 +168,7 @@ static void index_have(struct ctx *c)
 	const struct have *h = c->h;
 	const struct nexthop *nh;
 	const struct peer *p;
-	size_t i, n = 0;
+	size_t i;
 
 	c->by_gw = xcalloc(h->nexthops.n, sizeof(*c->by_gw));
 	c->used = xcalloc(h->nexthops.n, sizeof(*c->used));
@@ -134,20 +181,12 @@ static void index_have(struct ctx *c)
 	}
 	if (c->n_own)
 		qsort(c->by_gw, c->n_own, sizeof(*c->by_gw), by_gw);
-	for (i = 0; i < h->peers.n; i++)
-		n += h->peers.v[i].n_cidrs;
-	c->cidrs = xcalloc(n, sizeof(*c->cidrs));
+	c->cidrs = have_cidrs(h, &c->n_cidrs);
 	for (i = 0; i < h->peers.n; i++) {
 		p = &h->peers.v[i];
-		if (p->n_cidrs)
-			memcpy(c->cidrs + c->n_cidrs, p->cidrs,
-			       p->n_cidrs * sizeof(*p->cidrs));
-		c->n_cidrs += p->n_cidrs;
 		if (*p->name && !wanted_endpoint(c->w, &p->endpoint))
 			c->gone[c->n_gone++] = p;
 	}
-	if (c->n_cidrs)
-		qsort(c->cidrs, c->n_cidrs, sizeof(*c->cidrs), by_prefix);
 	if (c->n_gone)
 		qsort(c->gone, c->n_gone, sizeof(*c->gone), by_name);
 }
@@ -282,8 +321,7 @@ static bool is_ours(const struct ctx *c, const struct rtroute *r)
 		if (prefix_covers(&c->w->pools[i], &r->dst))
 			return true;
 	if (r->type != RTN_BLACKHOLE)
-		return c->n_cidrs && bsearch(&r->dst, c->cidrs, c->n_cidrs,
-					     sizeof(*c->cidrs), by_prefix);
+		return prefix_among(c->cidrs, c->n_cidrs, &r->dst);
 	for (i = 0; h->exists && i < h->addrs.n; i++)
 		if (h->addrs.v[i].ifindex == h->link.ifindex &&
 		    prefix_contains(&r->dst, &h->addrs.v[i].addr.addr))
@@ -323,11 +361,11 @@ static void wanted_route(const struct ctx *c, size_t i, struct rtroute *r)
 		r->oif = c->way[i].oif;
 		break;
 	default:
-		if (c->by_device)
+		if (to_device(c, i))
 			r->oif = c->h->exists ? c->h->link.ifindex : 0;
 		else
 			r->nhid = c->nhid[slot(wr->peer, &wr->dst.addr)];
-		r->mtu = route_mtu(c, wr);
+		r->mtu = want_has_peer(wr) ? route_mtu(c, wr) : 0;
 		break;
 	}
 }
@@ -402,7 +440,7 @@ static int one_dst(struct ctx *c, size_t i, const struct rtroute *have, size_t n
 	if (r.nhid)
 		ch->route.via = rtnexthop_gw(&c->w->peers[wr->peer].endpoint,
 					     wr->dst.addr.family);
-	ch->route.by_device = c->by_device && c->way[i].kind == WANT_TUNNEL;
+	ch->route.by_device = to_device(c, i);
 	return 0;
 }
 
@@ -421,7 +459,7 @@ static int walk(struct ctx *c)
 			order = -1;
 		else
 			order = prefix_cmp(&w->routes[i].dst, &l->v[k].dst);
-		if (i < w->n_routes && order <= 0 && w->routes[i].kind == WANT_NONE) {
+		if (i < w->n_routes && order <= 0 && c->way[i].kind == WANT_NONE) {
 			i++;
 			continue;
 		}
@@ -452,8 +490,12 @@ int diff_routes(struct diff *d)
 	c.nhid = xcalloc(c.w->n_peers * FAMILIES, sizeof(*c.nhid));
 	index_have(&c);
 	ret = resolve(&c);
-	if (!ret)
+	if (!ret) {
+		if (c.w->by_pool)
+			use_pools(&c);
+		mark_tunnelled(&c);
 		ret = diff_nexthops(&c);
+	}
 	if (!ret)
 		ret = walk(&c);
 	if (!ret)

@@ -32,6 +32,11 @@ struct export {
 	const struct have *h;
 	const char *dev;
 	struct doc_node *spec;
+	struct prefix *cidrs;	/* of all peers, sorted */
+	size_t n_cidrs;
+	struct prefix *pools;	/* with one route for each */
+	size_t n_pools;
+	bool by_pool;
 };
 
 static void put_prefixes(struct doc_node *map, const char *key,
@@ -89,6 +94,24 @@ static void put_attributes(struct export *x)
 	}
 }
 
+static bool to_device(const struct export *x, const struct rtroute *r)
+{
+	return r->proto == RTPROT_IPMESH && r->type == RTN_UNICAST && !r->nhid &&
+	       !r->gw.family && r->oif == x->h->link.ifindex;
+}
+
+/* Is it behind a route to the device that is longer than its own CIDRs? */
+static bool in_pool(const struct export *x, const struct prefix *cidr)
+{
+	const struct rtroutes *l = &x->h->routes;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (to_device(x, &l->v[i]) && l->v[i].dst.len < cidr->len &&
+		    prefix_covers(&l->v[i].dst, cidr))
+			return true;
+	return false;
+}
+
 /*
  * The way of a peer's CIDR as a document names it: by the route of protocol
  * ipmesh that the kernel takes, if it takes one.
@@ -114,6 +137,8 @@ static const char *via_of(const struct export *x, const struct peer *p,
 		if (!ours)
 			ours = &r[i];
 	}
+	if (!n && in_pool(x, cidr))
+		return "tunnel";
 	if (!ours || ours->type != RTN_UNICAST)
 		return "none";
 	if (ours->oif == h->link.ifindex)
@@ -216,31 +241,20 @@ static bool block_of_other(const struct have *h, const struct prefix *p)
 static void put_blackholes(struct export *x)
 {
 	const struct have *h = x->h;
-	struct prefix *cidrs, *v;
+	struct prefix *v = xcalloc(h->routes.n, sizeof(*v));
 	const struct rtroute *r;
-	size_t n = 0, n_cidrs = 0;
+	size_t n = 0;
 
-	for (size_t i = 0; i < h->peers.n; i++)
-		n_cidrs += h->peers.v[i].n_cidrs;
-	cidrs = xcalloc(n_cidrs, sizeof(*cidrs));
-	v = xcalloc(h->routes.n, sizeof(*v));
-	n_cidrs = 0;
-	for (size_t i = 0; i < h->peers.n; i++)
-		for (size_t k = 0; k < h->peers.v[i].n_cidrs; k++)
-			cidrs[n_cidrs++] = h->peers.v[i].cidrs[k];
-	if (n_cidrs)
-		qsort(cidrs, n_cidrs, sizeof(*cidrs), by_prefix);
 	for (size_t i = 0; i < h->routes.n; i++) {
 		r = &h->routes.v[i];
 		if (r->type != RTN_BLACKHOLE || r->proto != RTPROT_IPMESH ||
 		    r->tos || r->metric != rtroute_metric(r) ||
-		    (n_cidrs && bsearch(&r->dst, cidrs, n_cidrs, sizeof(*cidrs), by_prefix)) ||
+		    prefix_among(x->cidrs, x->n_cidrs, &r->dst) ||
 		    block_of_other(h, &r->dst))
 			continue;
 		v[n++] = r->dst;
 	}
 	put_prefixes(x->spec, "blackhole", v, n);
-	free(cidrs);
 	free(v);
 }
 
@@ -252,8 +266,10 @@ static void put_nat(struct export *x)
 	if (x->h->nat_wrong)
 		warn("%s: whether it has natOutgoing cannot be read: %s", x->dev,
 		     x->h->nat_wrong);
-	if (!nat[0].n_nat && !nat[1].n_nat)
+	if (!nat[0].n_nat && !nat[1].n_nat) {
+		put_prefixes(x->spec, "pools", x->pools, x->n_pools);
 		return;
+	}
 	pools = doc_put(x->spec, "pools", DOC_SEQ);
 	from = doc_put(x->spec, "natOutgoing", DOC_SEQ);
 	for (int f = 0; f < FAMILIES; f++) {
@@ -276,6 +292,29 @@ static void put_endpoint_set(struct export *x)
 					     set_name_str(&l->v[i].name));
 				return;
 			}
+}
+
+/*
+ * Routes to the device itself, on an IPv4 underlay, are of the form of pools;
+ * on an IPv6 one all are, but only a pool is for no peer.
+ */
+static void find_pools(struct export *x)
+{
+	const struct have *h = x->h;
+	const struct rtroute *r;
+	bool pool;
+
+	x->pools = xcalloc(h->routes.n, sizeof(*x->pools));
+	for (size_t i = 0; i < h->routes.n; i++) {
+		r = &h->routes.v[i];
+		if (!to_device(x, r))
+			continue;
+		pool = !prefix_among(x->cidrs, x->n_cidrs, &r->dst);
+		if (pool)
+			x->pools[x->n_pools++] = r->dst;
+		x->by_pool |= pool ||
+			      linkattr_family(&h->link.attrs) == AF_INET;
+	}
 }
 
 /* Routes that a daemon, or a person, has led through the device. */
@@ -370,7 +409,11 @@ static int one(struct nl *nl, const char *dev, struct doc_set *set)
 	doc_put_text(doc, "kind", "Device");
 	doc_put_text(doc_put(doc, "metadata", DOC_MAP), "name", dev);
 	x.spec = doc_put(doc, "spec", DOC_MAP);
+	x.cidrs = have_cidrs(&h, &x.n_cidrs);
+	find_pools(&x);
 	put_attributes(&x);
+	if (x.by_pool)
+		doc_put_text(x.spec, "routes", "pool");
 	put_addresses(&x);
 	put_blackholes(&x);
 	put_nat(&x);
@@ -380,6 +423,8 @@ static int one(struct nl *nl, const char *dev, struct doc_set *set)
 	tell_foreign(&x);
 	rc = check(&x, set);
 out:
+	free(x.cidrs);
+	free(x.pools);
 	have_free(&h);
 	return rc;
 }

@@ -128,6 +128,37 @@ bool have_address(const struct have *h, const struct addr *a)
 	return false;
 }
 
+static int by_prefix(const void *a, const void *b)
+{
+	return prefix_cmp(a, b);
+}
+
+struct prefix *have_cidrs(const struct have *h, size_t *n)
+{
+	const struct peer *p;
+	struct prefix *v;
+	size_t i, all = 0;
+
+	for (i = 0; i < h->peers.n; i++)
+		all += h->peers.v[i].n_cidrs;
+	v = xcalloc(all, sizeof(*v));
+	*n = 0;
+	for (i = 0; i < h->peers.n; i++) {
+		p = &h->peers.v[i];
+		if (p->n_cidrs)
+			memcpy(v + *n, p->cidrs, p->n_cidrs * sizeof(*v));
+		*n += p->n_cidrs;
+	}
+	if (all)
+		qsort(v, all, sizeof(*v), by_prefix);
+	return v;
+}
+
+bool prefix_among(const struct prefix *v, size_t n, const struct prefix *p)
+{
+	return n && bsearch(p, v, n, sizeof(*v), by_prefix);
+}
+
 const struct rtroute *have_routes(const struct have *h, const struct prefix *dst,
 				  size_t *n)
 {

@@ -45,6 +45,11 @@ bool have_address(const struct have *h, const struct addr *a);
 bool have_underlay(const struct have *h, const struct addr *endpoint,
 		   struct addr *gw, uint32_t *oif);
 
+/* The CIDRs of all peers, sorted; to be freed. */
+struct prefix *have_cidrs(const struct have *h, size_t *n);
+/* Is it one of a sorted list? */
+bool prefix_among(const struct prefix *v, size_t n, const struct prefix *p);
+
 /* The first route with this destination, and how many there are. */
 const struct rtroute *have_routes(const struct have *h, const struct prefix *dst,
 				  size_t *n);

@@ -24,6 +24,7 @@
  *	  blackhole: [10.244.0.0/24]	# this host's own pod CIDRs
  *	  pools: [10.244.0.0/16]	# all addresses of the overlay
  *	  natOutgoing: [10.244.0.0/16]	# from these to outside all pools
+ *	  routes: peer			# or pool: one route a pool, not a CIDR
  *	  endpointSet: inet filter ipmesh_endpoints	# kept filled
  *	  peers:
  *	  - name: k8s-node1		# a label
@@ -59,7 +60,7 @@ static const char *const metadata_fields[] = {
 static const char *const spec_fields[] = {
 	"local", "dev", "address", "mtu", "mode", "ttl", "dscp", "pmtudisc",
 	"fwmark", "encap", "dport", "sport", "csum", "maxPeers", "blackhole", "pools", "natOutgoing",
-	"endpointSet", "peers", NULL
+	"routes", "endpointSet", "peers", NULL
 };
 
 static const char *const peer_fields[] = {
@@ -288,6 +289,16 @@ static int read_endpoint_set(struct cluster_device *d, const struct doc_node *sp
 	return wrong ? doc_fail(d->endpoint_set_at, "%s", wrong) : 0;
 }
 
+static int read_routes(struct cluster_device *d, const struct doc_node *spec)
+{
+	const struct doc_node *n;
+	int ret = doc_string(spec, "routes", &n);
+
+	if (ret > 0 && !route_form_read(n->text, &d->routes))
+		return doc_fail(n, "\"%s\" is not peer or pool", err_safe(n->text));
+	return ret < 0 ? -1 : 0;
+}
+
 int read_own_device(struct cluster *c, const struct doc_node *doc)
 {
 	const struct doc_node *name = cluster_name(doc), *spec, *peers;
@@ -321,7 +332,7 @@ int read_own_device(struct cluster *c, const struct doc_node *doc)
 	    prefixes(spec, "blackhole", false, &d->blackholes, &d->n_blackholes) ||
 	    prefixes(spec, "pools", false, &d->pools, &d->n_pools) ||
 	    prefixes(spec, "natOutgoing", false, &d->nat, &d->n_nat) ||
-	    read_endpoint_set(d, spec) || doc_seq(spec, "peers", &peers) < 0)
+	    read_routes(d, spec) || read_endpoint_set(d, spec) || doc_seq(spec, "peers", &peers) < 0)
 		return -1;
 	for (i = 0; peers && i < peers->n; i++)
 		if (read_peer(d, peers->child[i]))

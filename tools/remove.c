@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What must change so that nothing of a device is left: "apply --remove". */
+#include <stdlib.h>
 #include <string.h>
 
 #include "diff.h"
@@ -9,14 +10,6 @@ static bool has_other_mesh(const struct have *h)
 {
 	for (size_t i = 0; i < h->meshes.n; i++)
 		if (have_other_mesh(h, h->meshes.v[i].ifindex))
-			return true;
-	return false;
-}
-
-static bool peer_has(const struct have *h, const struct prefix *dst)
-{
-	for (size_t i = 0; i < h->peers.n; i++)
-		if (peer_has_cidr(&h->peers.v[i], dst))
 			return true;
 	return false;
 }
@@ -47,7 +40,8 @@ static void remove_routes(struct diff *d)
 	const struct have *h = d->have;
 	bool others = has_other_mesh(h);
 	const struct rtroute *r;
-	size_t i, left = 0;
+	size_t i, n, left = 0;
+	struct prefix *cidrs = have_cidrs(h, &n);
 
 	for (i = 0; i < h->routes.n; i++) {
 		r = &h->routes.v[i];
@@ -57,12 +51,13 @@ static void remove_routes(struct diff *d)
 		    (r->oif && have_other_mesh(h, r->oif)))
 			continue;
 		if (others && !(r->type == RTN_BLACKHOLE ? covers_ours(h, r) :
-							   peer_has(h, &r->dst)))
+							   prefix_among(cidrs, n, &r->dst)))
 			left++;
 		else
 			diff_add(d, CHANGE_REMOVE, CHANGE_ROUTE,
 				 PHASE_OLD_ROUTE)->route.r = *r;
 	}
+	free(cidrs);
 	if (left)
 		warn("routes that may be of another device are left, %zu of them: see ip route show proto ipmesh",
 		     left);

@@ -47,6 +47,13 @@ static void name_device(struct want *w, const char *name)
 	snprintf(w->dev, sizeof(w->dev), "%s", name ? name : "ipmesh0");
 }
 
+static void add_pool(struct want *w, const struct prefix *p, const struct doc_node *at)
+{
+	add_prefix(&w->pools, &w->n_pools, &w->cap_pools, p);
+	if (w->by_pool)
+		add_route(w, p, WANT_POOL, 0, at);
+}
+
 /* Chooses the device, and the document that describes it if there is one. */
 static int choose_device(struct want *w, const struct cluster *c,
 			 const struct want_options *o,
@@ -234,7 +241,7 @@ static void from_nodes(struct want *w, const struct cluster *c,
 	for (i = 0; i < c->n_pools; i++) {
 		pool = &c->pools[i];
 		vxlan |= pool->vxlan;
-		add_prefix(&w->pools, &w->n_pools, &w->cap_pools, &pool->cidr);
+		add_pool(w, &pool->cidr, pool->at);
 		if (pool->nat_outgoing)
 			add_prefix(&w->nat, &w->n_nat, &w->cap_nat, &pool->cidr);
 	}
@@ -288,13 +295,12 @@ static int from_device(struct want *w, const struct cluster_device *d)
 		add_route(w, &d->blackholes[i].p, WANT_BLACKHOLE, 0,
 			  d->blackholes[i].at);
 	for (i = 0; i < d->n_pools; i++)
-		add_prefix(&w->pools, &w->n_pools, &w->cap_pools, &d->pools[i].p);
+		add_pool(w, &d->pools[i].p, d->pools[i].at);
 	for (i = 0; i < d->n_nat; i++) {
 		add_prefix(&w->nat, &w->n_nat, &w->cap_nat, &d->nat[i].p);
 		/* The overlay is at least what is translated. */
 		if (!d->n_pools)
-			add_prefix(&w->pools, &w->n_pools, &w->cap_pools,
-				   &d->nat[i].p);
+			add_pool(w, &d->nat[i].p, d->nat[i].at);
 	}
 	for (i = 0; i < d->n_peers; i++) {
 		dp = &d->peers[i];
@@ -336,7 +342,9 @@ static int by_dst(const void *a, const void *b)
 {
 	const struct want_route *x = a, *y = b;
 
-	return prefix_cmp(&x->dst, &y->dst);
+	int r = prefix_cmp(&x->dst, &y->dst);
+
+	return r ? r : (x->kind == WANT_POOL) - (y->kind == WANT_POOL);
 }
 
 /* Sorts the peers, and turns the routes' indices with them. */
@@ -359,7 +367,7 @@ static void sort_peers(struct want *w)
 	w->peers = v;
 	w->cap_peers = w->n_peers;
 	for (i = 0; i < w->n_routes; i++)
-		if (w->routes[i].kind != WANT_BLACKHOLE)
+		if (want_has_peer(&w->routes[i]))
 			w->routes[i].peer = place[w->routes[i].peer];
 	free(order);
 	free(place);
@@ -369,6 +377,30 @@ static void sort_prefixes(struct prefix *v, size_t n)
 {
 	if (n)
 		qsort(v, n, sizeof(*v), by_prefix);
+}
+
+/* Documents may well name a pool twice. */
+static void sort_pools(struct prefix *v, size_t *n)
+{
+	size_t i, k = 0;
+
+	sort_prefixes(v, *n);
+	for (i = 0; i < *n; i++)
+		if (!k || !prefix_eq(&v[k - 1], &v[i]))
+			v[k++] = v[i];
+	*n = k;
+}
+
+/* A pool is no route where it is a node's or a peer's alone, nor a second time. */
+static void drop_pools(struct want *w)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < w->n_routes; i++)
+		if (w->routes[i].kind != WANT_POOL || !n ||
+		    !prefix_eq(&w->routes[n - 1].dst, &w->routes[i].dst))
+			w->routes[n++] = w->routes[i];
+	w->n_routes = n;
 }
 
 static int same_cidr(const struct want *w, const struct want_route *a,
@@ -396,8 +428,9 @@ static int check(struct want *w)
 	sort_peers(w);
 	if (w->n_routes)
 		qsort(w->routes, w->n_routes, sizeof(*w->routes), by_dst);
-	sort_prefixes(w->pools, w->n_pools);
-	sort_prefixes(w->nat, w->n_nat);
+	drop_pools(w);
+	sort_pools(w->pools, &w->n_pools);
+	sort_pools(w->nat, &w->n_nat);
 	sort_prefixes(w->addresses, w->n_addresses);
 	for (i = 0; i < w->n_peers; i++) {
 		p = &w->peers[i];
@@ -440,6 +473,8 @@ int want_compute(struct want *w, const struct cluster *c,
 	}
 	if (doc)
 		w->attrs = doc->attrs;
+	w->by_pool = o->routes == ROUTES_POOL ||
+		     (!o->routes && doc && doc->routes == ROUTES_POOL);
 	if (c->n_nodes) {
 		self = choose_node(c, o);
 		if (!self)

@@ -15,13 +15,15 @@ enum want_kind {
 	WANT_UNDERLAY,		/* by the underlay's own route to the endpoint */
 	WANT_LINKED,		/* as WANT_UNDERLAY when on link, else WANT_TUNNEL */
 	WANT_BLACKHOLE,
+	WANT_POOL,		/* to the device, when it saves WANT_TUNNEL ones */
+	WANT_DEVICE,		/* to the device, which finds the peer */
 	WANT_NONE,		/* the peer has the prefix, but no route */
 };
 
 struct want_route {
 	struct prefix dst;
 	enum want_kind kind;
-	size_t peer;		/* index; not of a blackhole */
+	size_t peer;		/* index; not of a blackhole or a pool */
 	struct addr gw;		/* of WANT_UNDERLAY and WANT_LINKED */
 	const struct doc_node *at;
 };
@@ -50,6 +52,7 @@ struct want {
 	size_t n_routes, cap_routes;
 	struct prefix *pools, *nat;	/* sorted */
 	size_t n_pools, cap_pools, n_nat, cap_nat;
+	bool by_pool;		/* routes through the tunnel are of pools */
 	struct set_name endpoint_set;
 	const struct doc_node *endpoint_set_at;	/* NULL: none */
 };
@@ -57,6 +60,7 @@ struct want {
 struct want_options {
 	const char *node;	/* NULL: the host's name */
 	const char *dev;	/* NULL: as the documents say, or ipmesh0 */
+	enum route_form routes;	/* unsaid: as the documents say, or by peer */
 	unsigned int node_mask;	/* of a pod CIDR that no document gives */
 };
 
@@ -68,6 +72,12 @@ int want_compute(struct want *w, const struct cluster *c,
 /* No more than which device is meant. */
 void want_nothing(struct want *w, const struct want_options *o);
 void want_free(struct want *w);
+
+/* Is it the way to one peer? */
+static inline bool want_has_peer(const struct want_route *r)
+{
+	return r->kind != WANT_BLACKHOLE && r->kind != WANT_POOL;
+}
 
 /* The family of the underlay, which that of the local address is. */
 static inline uint8_t want_family(const struct want *w)
