@@ -298,6 +298,55 @@ blackhole 10.244.0.0/24"
 blackhole 10.244.0.0/24"
 }
 
+port_taken() {
+	[ -n "$(in_ns "$master" ss -Hlun sport = :5555)" ]
+}
+
+port_free() {
+	! port_taken
+}
+
+# The kernel refuses something in the middle that nobody could foresee: what was
+# done is told, and what not, and the next run does the rest.
+half_done() {
+	local rc=0 got
+	hosts
+	cat >"$tmp/three.yaml" <<-END
+		apiVersion: ipmesh/v1
+		kind: Device
+		metadata: {name: ipmesh0}
+		spec:
+		  local: 172.16.40.199
+		  peers:
+		  - {endpoint: 172.16.40.196, cidrs: [10.244.2.0/24]}
+		  - {endpoint: 172.16.40.197, cidrs: [10.244.3.0/24], encap: udp}
+		  - {endpoint: 172.16.40.198, cidrs: [10.244.1.0/24]}
+	END
+	# the port is somebody else's
+	start "$master" socat -u UDP4-RECV:5555 STDOUT >/dev/null
+	busywait port_taken
+	got=$(apply "$master" -f "$tmp/three.yaml" 2>&1) || rc=$?
+	equal "status" "$rc" 1
+	contains "done" "$got" "+ peer 172.16.40.196 10.244.2.0/24"
+	contains "done" "$got" "+ peer 172.16.40.198 10.244.1.0/24"
+	contains "refused" "$got" "peer 172.16.40.197 : "
+	contains "what to do" "$got" "3 of 10 changes are done, the others not: mend what is wrong and run it again"
+	lacks "done" "$got" "+ route"
+	prints "172.16.40.196
+172.16.40.198" mesh -n "$master" peer list ipmesh0
+	got=$(apply "$master" -j -f "$tmp/three.yaml" 2>/dev/null) && fail "not refused again"
+	jq -e '(.changes | length) == 0 and (.not_done | length) == 7 and
+		([.not_done[] | select(.error)] | length) == 1' <<<"$got" >/dev/null || fail "JSON: $got"
+	kill "$pid"
+	busywait port_free
+	apply "$master" -f "$tmp/three.yaml" >/dev/null
+	prints "172.16.40.196
+172.16.40.197
+172.16.40.198" mesh -n "$master" peer list ipmesh0
+	equal "routes" "$(routes "$master" | grep -c 'via 172.16.40.19[678] dev ipmesh0')" 3
+	contains "second run" "$(apply "$master" -f "$tmp/three.yaml")" "no changes"
+}
+
 not_ours() {
 	hosts
 	ip_batch "$master" <<-END
@@ -331,4 +380,4 @@ refused_whole() {
 }
 
 run_tests cluster_state forms second_run monitor_sees dry_run node_added node_address modes \
-	narrow_path learned_path pool_routes not_ours refused_whole
+	narrow_path learned_path pool_routes half_done not_ours refused_whole
