@@ -174,6 +174,57 @@ modes() {
 		"via 172.16.40.198 dev ipmesh0 proto ipmesh"
 }
 
+# A gateway that is in no prefix of the device, as clouds give to hosts.
+onlink_gateway() {
+	hosts
+	ip_batch "$master" <<-END
+		addr del 172.16.40.199/24 dev ens160
+		addr add 172.16.40.199/32 dev ens160
+		route add default via 172.31.1.1 dev ens160 onlink
+	END
+	apply "$master" -f calico-nodes.yaml -f calico-ippools-never.yaml --node k8s-master >/dev/null 2>&1
+	contains "routes" "$(routes "$master")" "10.244.1.0/24 via 172.31.1.1 dev ens160 onlink"
+	contains "second run" "$(apply "$master" -f calico-nodes.yaml -f calico-ippools-never.yaml \
+		--node k8s-master 2>&1)" "no changes"
+}
+
+# endpoint_by ANNOTATION…: of k8s-node1, whose InternalIP is .198
+endpoint_by() {
+	local a
+	{
+		echo "apiVersion: v1"
+		echo "kind: List"
+		echo "items:"
+		echo "- {apiVersion: v1, kind: Node, metadata: {name: k8s-master}, spec: {podCIDRs: [10.244.0.0/24]},"
+		echo "   status: {addresses: [{type: InternalIP, address: 172.16.40.199}]}}"
+		echo "- apiVersion: v1"
+		echo "  kind: Node"
+		echo "  metadata: {name: k8s-node1, annotations: {"
+		for a; do
+			echo "    $a,"
+		done
+		echo "  }}"
+		echo "  spec: {podCIDRs: [10.244.1.0/24]}"
+		echo "  status: {addresses: [{type: Hostname, address: k8s-node1},"
+		echo "    {type: ExternalIP, address: 192.0.2.1}, {type: InternalIP, address: 172.16.40.198},"
+		echo "    {type: InternalIP, address: 172.16.10.198}]}"
+	} >"$tmp/annotated.yaml"
+	apply "$master" -j -f "$tmp/annotated.yaml" --node k8s-master --dry-run 2>/dev/null |
+		jq -r '.changes[] | select(.object == "peer") | "\(.endpoint) \(.cidrs | join(" "))"'
+}
+
+# Calico's word counts more than flannel's, and that more than Kubernetes'.
+annotations() {
+	local flannel="flannel.alpha.coreos.com/public-ip: 172.16.40.197"
+	local calico_ip="projectcalico.org/IPv4Address: 172.16.40.196/24"
+	hosts
+	prints "172.16.40.198 10.244.1.0/24" endpoint_by
+	prints "172.16.40.197 10.244.1.0/24" endpoint_by "$flannel"
+	prints "172.16.40.196 10.244.1.0/24" endpoint_by "$flannel" "$calico_ip"
+	prints "172.16.40.196 10.99.0.7/32 10.244.1.0/24" endpoint_by "$calico_ip" \
+		"projectcalico.org/IPv4IPIPTunnelAddr: 10.99.0.7"
+}
+
 # pinned [FIELD]…: the master's document with more fields
 pinned() {
 	printf '  %s\n' "$@" | sed '/^spec:$/r /dev/stdin' "$docs/ipmesh-k8s-master.yaml" |
@@ -380,4 +431,4 @@ refused_whole() {
 }
 
 run_tests cluster_state forms second_run monitor_sees dry_run node_added node_address modes \
-	narrow_path learned_path pool_routes half_done not_ours refused_whole
+	onlink_gateway annotations narrow_path learned_path pool_routes half_done not_ours refused_whole

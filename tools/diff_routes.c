@@ -20,8 +20,7 @@
 /* A wanted route with what the kernel's state says about its way. */
 struct way {
 	enum want_kind kind;	/* never WANT_LINKED */
-	struct addr gw;		/* of WANT_UNDERLAY */
-	uint32_t oif;
+	struct hop hop;		/* of WANT_UNDERLAY */
 };
 
 struct ctx {
@@ -59,19 +58,19 @@ static int resolve(struct ctx *c)
 		way = &c->way[i];
 		way->kind = r->kind;
 		if (r->kind == WANT_UNDERLAY || r->kind == WANT_LINKED) {
-			there = have_underlay(c->h, &r->gw, &way->gw, &way->oif);
+			there = have_underlay(c->h, &r->gw, &way->hop);
 			if (r->kind == WANT_LINKED)
-				way->kind = there && addr_eq(&way->gw, &r->gw) ?
+				way->kind = there && addr_eq(&way->hop.gw, &r->gw) ?
 					    WANT_UNDERLAY : WANT_TUNNEL;
 			else if (!there)
 				return doc_fail(r->at, "%s is to go over the underlay, but this host has no route to %s: add one",
 						prefix_str(&r->dst),
 						addr_str(&r->gw));
-			else if (!addr_eq(&way->gw, &r->gw) && !warned) {
+			else if (!addr_eq(&way->hop.gw, &r->gw) && !warned) {
 				/* As a routing daemon does it; the gateway must know. */
 				warn("%s is not on link: %s goes by %s, which must know the way",
 				     addr_str(&r->gw), prefix_str(&r->dst),
-				     addr_str(&way->gw));
+				     addr_str(&way->hop.gw));
 				warned = true;
 			}
 		}
@@ -357,8 +356,9 @@ static void wanted_route(const struct ctx *c, size_t i, struct rtroute *r)
 		r->type = RTN_BLACKHOLE;
 		break;
 	case WANT_UNDERLAY:
-		r->gw = c->way[i].gw;
-		r->oif = c->way[i].oif;
+		r->gw = c->way[i].hop.gw;
+		r->oif = c->way[i].hop.oif;
+		r->onlink = c->way[i].hop.onlink;
 		break;
 	default:
 		if (to_device(c, i))
@@ -377,7 +377,7 @@ static bool same_route(const struct rtroute *want, const struct rtroute *have)
 		return false;
 	if (want->type == RTN_BLACKHOLE || want->nhid)
 		return true;
-	return !have->onlink && have->oif == want->oif &&
+	return have->onlink == want->onlink && have->oif == want->oif &&
 	       addr_eq(&have->gw, &want->gw);
 }
 

@@ -121,8 +121,7 @@ static const char *via_of(const struct export *x, const struct peer *p,
 {
 	const struct have *h = x->h;
 	const struct rtroute *r, *ours = NULL;
-	struct addr gw;
-	uint32_t oif;
+	struct hop hop;
 	size_t n;
 
 	/* The kernel has taken them away with the state. */
@@ -145,8 +144,8 @@ static const char *via_of(const struct export *x, const struct peer *p,
 		return "tunnel";
 	if (!ours->gw.family)
 		return "none";
-	if (have_underlay(h, &p->endpoint, &gw, &oif) && oif == ours->oif &&
-	    addr_eq(&gw, &ours->gw))
+	if (have_underlay(h, &p->endpoint, &hop) && hop.oif == ours->oif &&
+	    addr_eq(&hop.gw, &ours->gw))
 		return "underlay";
 	return addr_str(&ours->gw);
 }

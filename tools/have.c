@@ -178,7 +178,7 @@ const struct rtroute *have_routes(const struct have *h, const struct prefix *dst
 }
 
 bool have_underlay(const struct have *h, const struct addr *endpoint,
-		   struct addr *gw, uint32_t *oif)
+		   struct hop *hop)
 {
 	struct prefix p = { *endpoint, 0 };
 	const struct rtroute *r;
@@ -197,8 +197,11 @@ bool have_underlay(const struct have *h, const struct addr *endpoint,
 			    (h->exists && r[i].oif == h->link.ifindex) ||
 			    have_other_mesh(h, r[i].oif))
 				continue;
-			*gw = r[i].gw.family ? r[i].gw : *endpoint;
-			*oif = r[i].oif;
+			*hop = (struct hop){
+				.gw = r[i].gw.family ? r[i].gw : *endpoint,
+				.oif = r[i].oif,
+				.onlink = r[i].onlink,
+			};
 			return true;
 		}
 	}

@@ -42,8 +42,14 @@ bool have_address(const struct have *h, const struct addr *a);
  * How the underlay reaches an endpoint: the device, and the endpoint itself
  * or the gateway before it.  False: no route.
  */
+struct hop {
+	struct addr gw;
+	uint32_t oif;
+	bool onlink;		/* the gateway is in no prefix of the device */
+};
+
 bool have_underlay(const struct have *h, const struct addr *endpoint,
-		   struct addr *gw, uint32_t *oif);
+		   struct hop *hop);
 
 /* The CIDRs of all peers, sorted; to be freed. */
 struct prefix *have_cidrs(const struct have *h, size_t *n);

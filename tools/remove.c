@@ -35,6 +35,15 @@ static bool covers_ours(const struct have *h, const struct rtroute *r)
  * belong to. Where there is one only, they are its; else what is not known to
  * be is left.
  */
+static bool is_known(const struct have *h, const struct rtroute *r,
+		     const struct prefix *cidrs, size_t n)
+{
+	if (h->exists && r->oif == h->link.ifindex)
+		return true;
+	return r->type == RTN_BLACKHOLE ? covers_ours(h, r) :
+					  prefix_among(cidrs, n, &r->dst);
+}
+
 static void remove_routes(struct diff *d)
 {
 	const struct have *h = d->have;
@@ -45,13 +54,9 @@ static void remove_routes(struct diff *d)
 
 	for (i = 0; i < h->routes.n; i++) {
 		r = &h->routes.v[i];
-		/* Those through the device go with it. */
-		if (r->proto != RTPROT_IPMESH ||
-		    (h->exists && r->oif == h->link.ifindex) ||
-		    (r->oif && have_other_mesh(h, r->oif)))
+		if (r->proto != RTPROT_IPMESH || (r->oif && have_other_mesh(h, r->oif)))
 			continue;
-		if (others && !(r->type == RTN_BLACKHOLE ? covers_ours(h, r) :
-							   prefix_among(cidrs, n, &r->dst)))
+		if (others && !is_known(h, r, cidrs, n))
 			left++;
 		else
 			diff_add(d, CHANGE_REMOVE, CHANGE_ROUTE,
@@ -63,12 +68,31 @@ static void remove_routes(struct diff *d)
 		     left);
 }
 
+/*
+ * Routes and nexthops would go with the device, but for each nexthop the kernel
+ * would look through all routes, with everybody waiting: without routes it need
+ * not.
+ */
+static void remove_nexthops(struct diff *d)
+{
+	const struct have *h = d->have;
+	const struct nexthop *nh;
+
+	for (size_t i = 0; h->exists && i < h->nexthops.n; i++) {
+		nh = &h->nexthops.v[i];
+		if (nh->oif == h->link.ifindex && nh->proto == RTPROT_IPMESH && !nh->group)
+			diff_add(d, CHANGE_REMOVE, CHANGE_NEXTHOP,
+				 PHASE_OLD_NEXTHOP)->nexthop = *nh;
+	}
+}
+
 void diff_remove(struct diff *d, const struct want *w, const struct have *h)
 {
 	memset(d, 0, sizeof(*d));
 	d->want = w;
 	d->have = h;
 	remove_routes(d);
+	remove_nexthops(d);
 	if (h->nat_wrong)
 		warn("whether there is address translation of %s is not known: %s",
 		     w->dev, h->nat_wrong);
