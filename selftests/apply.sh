@@ -13,6 +13,7 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-apply.sh"
+. "$(dirname "$0")/lib-data.sh"
 
 calico=(-f calico-nodes.yaml -f calico-ippools.yaml)
 
@@ -349,6 +350,38 @@ blackhole 10.244.0.0/24"
 blackhole 10.244.0.0/24"
 }
 
+# Both families over an IPv4 underlay, and IPv6 over an IPv6 one.
+pool_families() {
+	local docs=$here/fixtures/dual words form node addresses a
+	while IFS='|' read -r addresses words; do
+		hosts
+		for node in master node1; do
+			mesh -n "${!node}" exec sysctl -qw net.ipv6.conf.ens160.disable_ipv6=0 \
+				net.ipv6.conf.all.forwarding=1
+		done
+		ip -n "$master" addr add fd00:40::199/64 dev ens160 nodad
+		ip -n "$node1" addr add fd00:40::198/64 dev ens160 nodad
+		for form in peer pool peer pool; do
+			for node in master node1; do
+				# shellcheck disable=SC2086
+				apply "${!node}" $words --node "k8s-$node" --routes "$form" >/dev/null
+				# shellcheck disable=SC2086
+				contains "second run" "$(apply "${!node}" $words --node "k8s-$node" \
+					--routes "$form")" "no changes"
+			done
+			for a in $addresses; do
+				ping_of "$master" "$a"
+			done
+		done
+		equal "nexthops" "$(ip -n "$master" nexthop)" ""
+		contains "routes" "$(ip -n "$master" -6 route)" "fd10:244::/48 dev ipmesh0 proto ipmesh"
+		counts "$master" ipmesh0 -- tx_dropped=0 rx_dropped=0
+	done <<-END
+		10.244.1.1 fd10:244:0:1::1|-f calico-nodes.yaml -f kubectl-nodes.json -f calico-ippools-tunnel.yaml
+		fd10:244:0:1::1|-f calico-nodes-v6.yaml -f kubectl-nodes-v6.json -f calico-ippools-v6.yaml
+	END
+}
+
 port_taken() {
 	[ -n "$(in_ns "$master" ss -Hlun sport = :5555)" ]
 }
@@ -431,4 +464,5 @@ refused_whole() {
 }
 
 run_tests cluster_state forms second_run monitor_sees dry_run node_added node_address modes \
-	onlink_gateway annotations narrow_path learned_path pool_routes half_done not_ours refused_whole
+	onlink_gateway annotations narrow_path learned_path pool_routes \
+	pool_families half_done not_ours refused_whole
