@@ -53,8 +53,8 @@ tabs() {
 			wrong=$((wrong + 1))
 		}
 	done <"$tmp/table"
-	[ $wrong -eq 0 ] || fail "$wrong lines of $n"
-	[ $n -ge 15 ] || fail "only $n lines"
+	[ "$wrong" -eq 0 ] || fail "$wrong lines of $n"
+	[ "$n" -ge 15 ] || fail "only $n lines"
 }
 
 # What both do alike.
