@@ -98,7 +98,8 @@ tunnel() {
 	ipip-external) ip -n "$ns" link add tun0 type ipip external ;;
 	gre) ip -n "$ns" link add tun0 type gre local "$local" ttl 64 ;;
 	fou)
-		modprobe fou
+		# where it is not built in
+		modprobe -q fou || true
 		ip -n "$ns" fou add port 5555 ipproto 4
 		ip -n "$ns" link add tun0 type ipip local "$local" ttl 64 \
 			encap fou encap-sport auto encap-dport 5555 ;;

@@ -85,6 +85,8 @@ void print_times(uint64_t *times, unsigned int n, unsigned int batch)
 
 	for (i = 0; i < n; i++)
 		sum += times[i];
+	if (!n)
+		return;
 	qsort(times, n, sizeof(*times), by_size);
 	printf("%.1f %.1f %.1f %.1f\n", (double)times[n / 2] / batch, sum / n / batch,
 	       (double)times[0] / batch, (double)times[n * 9 / 10] / batch);

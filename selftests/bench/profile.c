@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A plugin of QEMU's TCG: how often each block of the kernel's instructions ran
- * while the injector timed something. At the end it writes to the file of its
- * argument "out=FILE" a line "windows N", and "ADDRESS INSTRUCTIONS" a block.
+ * while the injector timed something. To the file of its argument "out=FILE" it
+ * writes a line "windows N", and "ADDRESS INSTRUCTIONS" a block.
  *
  * Debian packages no qemu-plugin.h: what is used of it is declared here, and has
  * been the same since version 1 of the interface.
@@ -21,14 +21,12 @@ enum { QEMU_PLUGIN_CB_NO_REGS };
 
 typedef void (*trans_cb)(uint64_t id, struct qemu_plugin_tb *tb);
 typedef void (*exec_cb)(unsigned int cpu, void *data);
-typedef void (*exit_cb)(uint64_t id, void *data);
 
 void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, trans_cb cb);
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, exec_cb cb, int flags,
 					  void *data);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, exec_cb cb,
 					    int flags, void *data);
-void qemu_plugin_register_atexit_cb(uint64_t id, exit_cb cb, void *data);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
@@ -70,11 +68,28 @@ static void begin(unsigned int cpu, void *data)
 	windows++;
 }
 
+static void write_blocks(void)
+{
+	FILE *f = fopen(out, "w");
+	struct block *b;
+
+	if (!f)
+		return;
+	fprintf(f, "windows %" PRIu64 "\n", windows);
+	for (b = blocks; b; b = b->next)
+		if (b->runs)
+			fprintf(f, "%" PRIx64 " %" PRIu64 "\n", b->address,
+				b->instructions * b->runs);
+	fclose(f);
+}
+
+/* Each time anew: QEMU is ended outright when the guest has done its work. */
 static void end(unsigned int cpu, void *data)
 {
 	(void)cpu;
 	(void)data;
 	on = false;
+	write_blocks();
 }
 
 static bool is_mark(const struct qemu_plugin_tb *tb, size_t at, const size_t *sizes)
@@ -117,23 +132,6 @@ static void translate(uint64_t id, struct qemu_plugin_tb *tb)
 	}
 }
 
-static void finish(uint64_t id, void *data)
-{
-	FILE *f = fopen(out, "w");
-	struct block *b;
-
-	(void)id;
-	(void)data;
-	if (!f)
-		return;
-	fprintf(f, "windows %" PRIu64 "\n", windows);
-	for (b = blocks; b; b = b->next)
-		if (b->runs)
-			fprintf(f, "%" PRIx64 " %" PRIu64 "\n", b->address,
-				b->instructions * b->runs);
-	fclose(f);
-}
-
 int qemu_plugin_install(uint64_t id, const struct qemu_info *info, int argc, char **argv)
 {
 	int i;
@@ -145,6 +143,5 @@ int qemu_plugin_install(uint64_t id, const struct qemu_info *info, int argc, cha
 	if (!out)
 		return 1;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
-	qemu_plugin_register_atexit_cb(id, finish, NULL);
 	return 0;
 }

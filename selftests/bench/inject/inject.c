@@ -162,7 +162,7 @@ static bool valid(const struct inject_run *run)
 
 	if (run->mode > INJECT_FREE || !run->peers || gcd(PEER_STRIDE, run->peers) != 1 ||
 	    !run->batch || run->batch > INJECT_MAX_BATCH ||
-	    !run->batches || run->batches > INJECT_MAX_BATCHES || run->warm > INJECT_MAX_BATCHES ||
+	    run->batches > INJECT_MAX_BATCHES || run->warm > INJECT_MAX_BATCHES ||
 	    run->len <= ETH_HLEN || run->len > INJECT_MAX_FRAME || run->headroom > PAGE_SIZE)
 		return false;
 	for (i = 0; i < INJECT_FIELDS; i++)
@@ -196,7 +196,7 @@ static long inject_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		err = PTR_ERR(frame);
 		goto out_dev;
 	}
-	times = vmalloc(array_size(run.batches, sizeof(*times)));
+	times = vmalloc(array_size(run.batches + 1, sizeof(*times)));
 	if (!times) {
 		err = -ENOMEM;
 		goto out_frame;

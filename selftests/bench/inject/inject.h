@@ -33,7 +33,7 @@ struct inject_field {
  * struct inject_run - batches of one frame, to one peer after the other
  * @ifindex: the device that they come from, in the caller's namespace
  * @mode: enum inject_mode
- * @batches: how many batches are timed
+ * @batches: how many batches are timed; may be 0
  * @warm: how many go before, untimed
  * @batch: frames in a batch
  * @len: bytes of @frame, from the Ethernet header on
