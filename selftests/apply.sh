@@ -382,6 +382,20 @@ pool_families() {
 	END
 }
 
+# A pool that a Device and an IPPool name is one.
+pool_twice() {
+	local docs_of=(-f "$tmp/device.yaml" "${calico[@]}" --node k8s-master)
+	hosts
+	cat >"$tmp/device.yaml" <<-END
+		apiVersion: ipmesh/v1
+		kind: Device
+		metadata: {name: ipmesh0}
+		spec: {local: 172.16.40.199, pools: [10.244.0.0/16], natOutgoing: [10.244.0.0/16]}
+	END
+	apply "$master" "${docs_of[@]}" >/dev/null
+	contains "second run" "$(apply "$master" "${docs_of[@]}")" "no changes"
+}
+
 port_taken() {
 	[ -n "$(in_ns "$master" ss -Hlun sport = :5555)" ]
 }
@@ -465,4 +479,4 @@ refused_whole() {
 
 run_tests cluster_state forms second_run monitor_sees dry_run node_added node_address modes \
 	onlink_gateway annotations narrow_path learned_path pool_routes \
-	pool_families half_done not_ours refused_whole
+	pool_families pool_twice half_done not_ours refused_whole
