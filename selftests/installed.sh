@@ -85,9 +85,11 @@ sysctls() {
 	in_ns "$a" ipmesh link add ipmesh0
 	in_ns "$a" ipmesh link add other0 local 172.16.40.9
 	in_ns "$a" sysctl -qw net.ipv4.conf.ipmesh0.rp_filter=1 net.ipv4.conf.other0.rp_filter=1
+	in_ns "$a" sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
 	in_ns "$a" sysctl -qp /usr/lib/sysctl.d/60-ipmesh.conf
 	prints 1 in_ns "$a" sysctl -n net.ipv4.ip_forward
-	prints 1 in_ns "$a" sysctl -n net.ipv6.conf.all.forwarding
+	# that would take a default route away which a router advertised
+	prints 0 in_ns "$a" sysctl -n net.ipv6.conf.all.forwarding
 	prints 0 in_ns "$a" sysctl -n net.ipv4.conf.ipmesh0.rp_filter
 	prints 1 in_ns "$a" sysctl -n net.ipv4.conf.other0.rp_filter
 }
