@@ -31,6 +31,10 @@ tools:
 check:
 	@selftests/vm/check --kernel $(KERNEL)
 
+# The part of check that needs no guest: sanitizers, fuzzing, the manual.
+check-tools:
+	@selftests/host/check
+
 check-debug:
 	@selftests/vm/check --debug $(if $(filter file,$(origin KERNEL)),,--kernel $(KERNEL))
 
@@ -93,6 +97,7 @@ help:
 	@echo 'make                  module and tool, for KDIR or else for the guest'\''s kernel'
 	@echo 'make module | tools   one of them'
 	@echo 'make check            run the tests in a guest (TESTS="link peer" V=1 JOBS=1 KERNEL=6.1)'
+	@echo 'make check-tools      what of it needs no guest: the tool with sanitizers, valgrind, fuzzing (FUZZ_SECONDS=60)'
 	@echo 'make check-debug      the same in a guest with KASAN, lockdep, kmemleak and more'
 	@echo 'make check-mutants    break the module line by line; each time a test must fail (MUTANTS="tx:")'
 	@echo 'make bench            measure every path and its rivals (SUITES="one ends"); an hour'
@@ -111,6 +116,6 @@ help:
 	@echo 'make clean            remove what was built here'
 	@echo 'make cleancache       remove kernels, root file systems and results in the cache'
 
-.PHONY: all module tools check check-debug check-mutants bench bench-quick bench-apply bench-figures \
+.PHONY: all module tools check check-tools check-debug check-mutants bench bench-quick bench-apply bench-figures \
 	demo shell regen lint \
 	checkpatch sparse install modules_install uninstall clean cleancache help
