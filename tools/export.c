@@ -441,8 +441,8 @@ static int export(struct nl *nl, const char *dev)
 		return rc;
 	e = rtlink_dump(nl, IPMESH_KIND, &links);
 	if (e)
-		return err_refused("cannot read the devices: %s", nl_error(nl, e));
-	if (!links.n)
+		rc = err_refused("cannot read the devices: %s", nl_error(nl, e));
+	else if (!links.n)
 		rc = rtlink_find(nl, NULL, &l);
 	for (size_t i = 0; i < links.n && !rc; i++)
 		if (!dev || links.v[i].ifindex == l.ifindex)
