@@ -62,6 +62,7 @@ help() {
 		peer flush
 		apply
 		export
+		monitor
 	END
 	contains "version" "$(tool -V)" ipmesh
 }

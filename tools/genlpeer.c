@@ -129,6 +129,36 @@ static int cmp_cidr(const void *a, const void *b)
 	return prefix_cmp(a, b);
 }
 
+static void sort_cidrs(struct peer *p)
+{
+	if (p->n_cidrs)
+		qsort(p->cidrs, p->n_cidrs, sizeof(*p->cidrs), cmp_cidr);
+}
+
+bool genlpeer_event(struct peer_event *e, const struct nlmsghdr *nlh)
+{
+	const struct genlmsghdr *g = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[IPMESH_A_PEER_MAX + 1];
+	struct peers l = { 0 };
+
+	memset(e, 0, sizeof(*e));
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*g) ||
+	    (g->cmd != IPMESH_CMD_PEER_NEW_NTF &&
+	     g->cmd != IPMESH_CMD_PEER_SET_NTF && g->cmd != IPMESH_CMD_PEER_DEL_NTF))
+		return false;
+	nl_parse(nlh, sizeof(*g), tb, IPMESH_A_PEER_MAX);
+	e->cmd = g->cmd;
+	e->ifindex = (uint32_t)nl_u(tb[IPMESH_A_PEER_IFINDEX]);
+	e->cause = (enum ipmesh_cause)nl_u(tb[IPMESH_A_PEER_CAUSE]);
+	on_peer(nlh, &l);
+	if (!l.n)
+		return false;
+	e->peer = l.v[0];
+	free(l.v);
+	sort_cidrs(&e->peer);
+	return true;
+}
+
 struct request {
 	struct peers l;			/* first: on_peer() and again() get it */
 	uint32_t ifindex;
@@ -179,9 +209,7 @@ static int fetch(struct nl *nl, struct request *r)
 	if (r->l.n)
 		qsort(r->l.v, r->l.n, sizeof(*r->l.v), cmp_peer);
 	for (size_t i = 0; i < r->l.n; i++)
-		if (r->l.v[i].n_cidrs)
-			qsort(r->l.v[i].cidrs, r->l.v[i].n_cidrs,
-			      sizeof(struct prefix), cmp_cidr);
+		sort_cidrs(&r->l.v[i]);
 	return 0;
 }
 

@@ -44,6 +44,16 @@ int genlpeer_get(struct nl *nl, uint32_t ifindex, const struct addr *endpoint,
 void peer_clear(struct peer *p);
 void peer_add_cidr(struct peer *p, const struct prefix *cidr);
 
+/* What the group "peers" tells; free the peer with peer_clear(). */
+struct peer_event {
+	uint8_t cmd;			/* IPMESH_CMD_PEER_*_NTF */
+	uint32_t ifindex;
+	enum ipmesh_cause cause;
+	struct peer peer;		/* as it is now, or was when it went */
+};
+
+bool genlpeer_event(struct peer_event *e, const struct nlmsghdr *nlh);
+
 /* In a sorted dump; NULL when there is none. */
 const struct peer *peers_find(const struct peers *l, const struct addr *endpoint);
 

@@ -20,5 +20,6 @@ const struct grammar grammar_table[] = {
 	{ "apply",
 	  "-f=FILE+ --node=NODE --dev=DEV --node-mask=24 --routes=peer|pool --dry-run --remove" },
 	{ "export", "=DEV" },
+	{ "monitor", "=DEV --timestamp" },
 	{ NULL, NULL }
 };

@@ -20,6 +20,7 @@ static const struct cmd commands[] = {
 	{ "peer", cmd_peer, "add, set, del, show, flush: peers of a device" },
 	{ "apply", cmd_apply, "make the kernel's state that of documents" },
 	{ "export", cmd_export, "the kernel's state as a document for apply" },
+	{ "monitor", cmd_monitor, "changes of devices, peers and routes as they happen" },
 };
 
 /* Of those who write completions for a shell; no word for people. */

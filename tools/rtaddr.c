@@ -21,25 +21,31 @@ struct dump {
 	size_t before;
 };
 
-static int on_addr(const struct nlmsghdr *nlh, void *data)
+bool rtaddr_read(struct rtaddr *a, const struct nlmsghdr *nlh)
 {
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[IFA_FLAGS + 1];
-	struct dump *d = data;
-	struct rtaddr a = { 0 };
 
-	if (nlh->nlmsg_type != RTM_NEWADDR ||
+	memset(a, 0, sizeof(*a));
+	if ((nlh->nlmsg_type != RTM_NEWADDR && nlh->nlmsg_type != RTM_DELADDR) ||
 	    mnl_nlmsg_get_payload_len(nlh) < sizeof(*m))
-		return 0;
+		return false;
 	nl_parse(nlh, sizeof(*m), tb, IFA_FLAGS);
+	a->addr.len = m->ifa_prefixlen;
+	a->ifindex = m->ifa_index;
+	a->scope = m->ifa_scope;
+	a->flags = tb[IFA_FLAGS] ? (uint32_t)nl_u(tb[IFA_FLAGS]) : m->ifa_flags;
 	/* IFA_ADDRESS is the other end's where there is one. */
-	if (!nl_addr(&a.addr.addr, tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS]))
-		return 0;
-	a.addr.len = m->ifa_prefixlen;
-	a.ifindex = m->ifa_index;
-	a.scope = m->ifa_scope;
-	a.flags = tb[IFA_FLAGS] ? (uint32_t)nl_u(tb[IFA_FLAGS]) : m->ifa_flags;
-	if (d->ifindex && d->ifindex != a.ifindex)
+	return nl_addr(&a->addr.addr,
+		       tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS]);
+}
+
+static int on_addr(const struct nlmsghdr *nlh, void *data)
+{
+	struct dump *d = data;
+	struct rtaddr a;
+
+	if (!rtaddr_read(&a, nlh) || (d->ifindex && d->ifindex != a.ifindex))
 		return 0;
 	d->l->v = xgrow(d->l->v, d->l->n, &d->l->cap, sizeof(a));
 	d->l->v[d->l->n++] = a;

@@ -25,6 +25,9 @@ int rtaddr_dump(struct nl *nl, uint8_t family, uint32_t ifindex,
 		struct rtaddrs *l);
 void rtaddrs_free(struct rtaddrs *l);
 
+/* A message about an address, new or deleted; false: about another thing. */
+bool rtaddr_read(struct rtaddr *a, const struct nlmsghdr *nlh);
+
 /* add fails with -EEXIST when it is there; replace does not. */
 void rtaddr_add(struct nl_batch *b, const struct rtaddr *a);
 void rtaddr_replace(struct nl_batch *b, const struct rtaddr *a);

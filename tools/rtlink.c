@@ -61,14 +61,14 @@ static void read_stats(struct rtlink *l, const struct nlattr *a)
 	l->stats.tx_errors = s.tx_errors;
 }
 
-static bool read_link(struct rtlink *l, const struct nlmsghdr *nlh)
+bool rtlink_read(struct rtlink *l, const struct nlmsghdr *nlh)
 {
 	const struct nlattr *tb[IFLA_LINKINFO + 40], *info[IFLA_INFO_MAX + 1];
 	const struct ifinfomsg *m = mnl_nlmsg_get_payload(nlh);
 
 	memset(l, 0, sizeof(*l));
-	if (nlh->nlmsg_type != RTM_NEWLINK ||
-	    mnl_nlmsg_get_payload_len(nlh) < sizeof(*m))
+	if ((nlh->nlmsg_type != RTM_NEWLINK && nlh->nlmsg_type != RTM_DELLINK) ||
+	    mnl_nlmsg_get_payload_len(nlh) < sizeof(*m) || m->ifi_family)
 		return false;
 	nl_parse(nlh, sizeof(*m), tb, IFLA_LINKINFO + 39);
 	l->ifindex = (uint32_t)m->ifi_index;
@@ -103,7 +103,7 @@ static int on_link(const struct nlmsghdr *nlh, void *data)
 	struct dump *d = data;
 	struct rtlink l;
 
-	if (!read_link(&l, nlh) || (d->kind && strcmp(d->kind, l.kind)))
+	if (!rtlink_read(&l, nlh) || (d->kind && strcmp(d->kind, l.kind)))
 		return 0;
 	d->l->v = xgrow(d->l->v, d->l->n, &d->l->cap, sizeof(l));
 	d->l->v[d->l->n++] = l;

@@ -41,6 +41,9 @@ void rtlinks_free(struct rtlinks *l);
 int rtlink_get(struct nl *nl, const char *name, uint32_t ifindex,
 	       struct rtlink *l);
 
+/* A message about a device, new, changed or deleted; false: about another thing. */
+bool rtlink_read(struct rtlink *l, const struct nlmsghdr *nlh);
+
 /* Name of a device: the kernel's, or "if7" when it is gone. Static buffers. */
 const char *rtlink_name(uint32_t ifindex);
 

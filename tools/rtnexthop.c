@@ -22,25 +22,32 @@ struct dump {
 	struct nexthops *l;
 };
 
-static int on_nexthop(const struct nlmsghdr *nlh, void *data)
+bool rtnexthop_read(struct nexthop *nh, const struct nlmsghdr *nlh)
 {
 	const struct nhmsg *m = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[NHA_FDB + 1];
-	struct nexthop nh = { 0 };
-	struct dump *d = data;
 
-	if (nlh->nlmsg_type != RTM_NEWNEXTHOP ||
+	memset(nh, 0, sizeof(*nh));
+	if ((nlh->nlmsg_type != RTM_NEWNEXTHOP && nlh->nlmsg_type != RTM_DELNEXTHOP) ||
 	    mnl_nlmsg_get_payload_len(nlh) < sizeof(*m))
-		return 0;
+		return false;
 	nl_parse(nlh, sizeof(*m), tb, NHA_FDB);
-	nh.id = (uint32_t)nl_u(tb[NHA_ID]);
-	nh.oif = (uint32_t)nl_u(tb[NHA_OIF]);
-	nl_addr(&nh.gw, tb[NHA_GATEWAY]);
-	nh.proto = m->nh_protocol;
-	nh.onlink = m->nh_flags & RTNH_F_ONLINK;
-	nh.blackhole = tb[NHA_BLACKHOLE];
-	nh.group = tb[NHA_GROUP];
-	if (d->oif && nh.oif != d->oif)
+	nh->id = (uint32_t)nl_u(tb[NHA_ID]);
+	nh->oif = (uint32_t)nl_u(tb[NHA_OIF]);
+	nl_addr(&nh->gw, tb[NHA_GATEWAY]);
+	nh->proto = m->nh_protocol;
+	nh->onlink = m->nh_flags & RTNH_F_ONLINK;
+	nh->blackhole = tb[NHA_BLACKHOLE];
+	nh->group = tb[NHA_GROUP];
+	return true;
+}
+
+static int on_nexthop(const struct nlmsghdr *nlh, void *data)
+{
+	struct dump *d = data;
+	struct nexthop nh;
+
+	if (!rtnexthop_read(&nh, nlh) || (d->oif && nh.oif != d->oif))
 		return 0;
 	d->l->v = xgrow(d->l->v, d->l->n, &d->l->cap, sizeof(nh));
 	d->l->v[d->l->n++] = nh;

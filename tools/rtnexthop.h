@@ -25,6 +25,9 @@ struct nexthops {
 int rtnexthop_dump(struct nl *nl, uint32_t oif, struct nexthops *l);
 void rtnexthops_free(struct nexthops *l);
 
+/* A message about a nexthop, new, changed or deleted; false: about another thing. */
+bool rtnexthop_read(struct nexthop *nh, const struct nlmsghdr *nlh);
+
 /* One of a dump by id, or by device and gateway of protocol ipmesh; or NULL. */
 const struct nexthop *rtnexthop_by_id(const struct nexthops *l, uint32_t id);
 const struct nexthop *rtnexthop_by_gw(const struct nexthops *l, uint32_t oif,

@@ -37,7 +37,7 @@ bool rtroute_read(struct rtroute *r, const struct nlmsghdr *nlh)
 	const struct nlattr *tb[RTA_NH_ID + 1], *mx[RTAX_MTU + 1];
 
 	memset(r, 0, sizeof(*r));
-	if (nlh->nlmsg_type != RTM_NEWROUTE ||
+	if ((nlh->nlmsg_type != RTM_NEWROUTE && nlh->nlmsg_type != RTM_DELROUTE) ||
 	    mnl_nlmsg_get_payload_len(nlh) < sizeof(*m) ||
 	    (m->rtm_family != AF_INET && m->rtm_family != AF_INET6) ||
 	    m->rtm_flags & RTM_F_CLONED)
@@ -266,14 +266,14 @@ const char *rtroute_proto_name(uint8_t proto)
 	return buf;
 }
 
-static const char *type_name(uint8_t type)
+const char *rtroute_type_name(uint8_t type)
 {
 	switch (type) {
-	case RTN_BLACKHOLE: return "blackhole ";
-	case RTN_UNREACHABLE: return "unreachable ";
-	case RTN_PROHIBIT: return "prohibit ";
-	case RTN_THROW: return "throw ";
-	case RTN_LOCAL: return "local ";
+	case RTN_BLACKHOLE: return "blackhole";
+	case RTN_UNREACHABLE: return "unreachable";
+	case RTN_PROHIBIT: return "prohibit";
+	case RTN_THROW: return "throw";
+	case RTN_LOCAL: return "local";
 	}
 	return "";
 }
@@ -285,7 +285,8 @@ const char *rtroute_str(const struct rtroute *r)
 	char *buf = bufs[turn++ % 4];
 	size_t size = sizeof(bufs[0]), n;
 
-	n = (size_t)snprintf(buf, size, "%s%s", type_name(r->type),
+	n = (size_t)snprintf(buf, size, "%s%s%s", rtroute_type_name(r->type),
+			     *rtroute_type_name(r->type) ? " " : "",
 			     r->dst.len ? prefix_str(&r->dst) : "default");
 	if (r->gw.family)
 		n += (size_t)snprintf(buf + n, size - n, " via %s",

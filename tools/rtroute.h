@@ -72,6 +72,12 @@ static inline uint32_t rtroute_metric(const struct rtroute *r)
 /* "10.244.1.0/24 via 172.16.40.198 dev eth0 onlink", as ip prints it; static. */
 const char *rtroute_str(const struct rtroute *r);
 
+/* A message about a route, new or deleted; false: about another thing. */
+bool rtroute_read(struct rtroute *r, const struct nlmsghdr *nlh);
+
+/* "blackhole"; "" for a route that leads somewhere. */
+const char *rtroute_type_name(uint8_t type);
+
 /* Name of a route protocol ("kernel", "bird", "98"). */
 const char *rtroute_proto_name(uint8_t proto);
 

@@ -121,7 +121,7 @@ static void view_addrs(const struct rtlink *l, const struct rtaddrs *addrs)
 	out_end();
 }
 
-static void view_attrs(const struct rtlink *l, bool details)
+void view_attrs(const struct rtlink *l, bool details)
 {
 	for (size_t i = 0; i < linkattr_count; i++) {
 		const struct linkattr *a = &linkattr_table[i];

@@ -35,6 +35,9 @@ enum view_route view_route_of(const struct view_routes *r, uint32_t ifindex,
 void view_link(const struct rtlink *l, const struct rtaddrs *addrs,
 	       bool details);
 
+/* The attributes that are in l->attrs.has; in text only with @details. */
+void view_attrs(const struct rtlink *l, bool details);
+
 /* Peers as a table, or as elements of the open array, with the name of their
  * device if @device.
  */
