@@ -129,7 +129,8 @@ known() {
 	local c w help
 	setup
 	for c in $(offered ''); do
-		help=$(tool "$c" --help)
+		# without the words of another program
+		help=$(tool "$c" --help | grep -v kubectl)
 		{
 			grep -oE -e '--[a-z][a-z-]+' <<<"$help" || true
 			sed -nE 's/^  ([a-z_]{2,})( [^ ]+)?  +[^ ].*/\1/p' <<<"$help"

@@ -4,14 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply.h"
 #include "cmd.h"
 #include "diff.h"
 #include "err.h"
+#include "watch.h"
 
 static const char usage[] =
 	"Usage: ipmesh apply -f FILE|DIR|-… [--node NAME] [--dev DEV] [--node-mask N]\n"
 	"                    [--routes peer|pool] [--dry-run]\n"
 	"       ipmesh apply --remove [--dev DEV] [--dry-run]\n"
+	"       ipmesh apply --watch [--settle SECONDS] -f - [-f FILE|DIR]… [--node NAME] …\n"
 	"\n"
 	"Makes device, peers, nexthops, routes and address translation of this host what\n"
 	"the documents say, and changes nothing else. Documents, as YAML or JSON:\n"
@@ -32,6 +35,11 @@ static const char usage[] =
 	"                   CIDR; pool: one route for each pool, the device finds the peer\n"
 	"  --dry-run        print the changes, do none\n"
 	"  --remove         take away the device and all that apply made for it\n"
+	"  --watch          go on: standard input is a stream of watch events, as from\n"
+	"                   kubectl get nodes --watch --output-watch-events -o json;\n"
+	"                   what somebody else changes in the kernel is put back\n"
+	"  --settle SECONDS how long after the last new name of a list what it has not\n"
+	"                   named is removed (default: 30)\n"
 	"  -j               JSON: {\"changes\": [{\"op\", \"object\", …}], \"dry_run\"}\n"
 	"\n"
 	"What is added comes first, what is replaced is replaced in one step, and what\n"
@@ -41,8 +49,10 @@ struct request {
 	const char **files;
 	size_t n_files, cap_files;
 	struct want_options want;
+	uint32_t settle;
 	bool dry;
 	bool remove;
+	bool watch;
 	bool help;
 };
 
@@ -59,41 +69,72 @@ static bool is_option(const char *arg, const char *word, const char **value)
 	return !arg[n] || *value;
 }
 
-static int read_mask(const char *value, unsigned int *mask)
+static int read_number(const char *word, const char *value, unsigned long min,
+		       unsigned long max, const char *wanted, unsigned int *to)
 {
 	unsigned long n;
 	char *end;
 
 	n = strtoul(value, &end, 10);
-	if (*value < '0' || *value > '9' || *end || n < 8 || n > 30)
-		return err_value("--node-mask", value, "a prefix length from 8 to 30");
-	*mask = (unsigned int)n;
+	if (*value < '0' || *value > '9' || *end || n < min || n > max)
+		return err_value(word, value, wanted);
+	*to = (unsigned int)n;
 	return 0;
 }
 
+/* The stream comes on standard input, and nothing else does. */
+static int check_watch(const struct request *r, const char *settle, bool in)
+{
+	if (!r->watch)
+		return settle ? err_usage("apply: --settle goes with --watch") : 0;
+	if (r->dry)
+		return err_usage("apply: --watch does what it finds: leave --dry-run out");
+	if (!in)
+		return err_missing("apply --watch", "-f -, the stream,");
+	return 0;
+}
+
+/* Values that are looked at when all words are there. */
+struct values {
+	const char *mask, *form, *settle;
+};
+
 /* What the words come to together. */
-static int check(struct request *r, const char *mask, const char *form)
+static int check(struct request *r, const struct values *v)
 {
 	const char *wrong;
+	bool in = false;
 
-	if (r->remove && (r->n_files || r->want.node || mask || form))
+	if (r->remove && (r->n_files || r->want.node || v->mask || v->form ||
+			  r->watch || v->settle))
 		return err_usage("apply: --remove needs no documents: beside it only --dev and --dry-run have a meaning");
 	if (!r->n_files && !r->remove)
 		return err_missing("apply", "-f FILE");
-	for (size_t i = 0, in = 0; i < r->n_files; i++)
-		if (!strcmp(r->files[i], "-") && in++)
+	for (size_t i = 0; i < r->n_files; i++) {
+		if (strcmp(r->files[i], "-"))
+			continue;
+		if (in)
 			return err_twice("apply", "-f -");
-	if (mask && read_mask(mask, &r->want.node_mask))
+		in = true;
+	}
+	if (v->mask && read_number("--node-mask", v->mask, 8, 30,
+				   "a prefix length from 8 to 30", &r->want.node_mask))
 		return EXIT_USAGE;
-	if (form && !route_form_read(form, &r->want.routes))
-		return err_value("--routes", form, "peer or pool");
+	if (v->settle && read_number("--settle", v->settle, 1, 86400,
+				     "a number of seconds from 1 to 86400", &r->settle))
+		return EXIT_USAGE;
+	if (check_watch(r, v->settle, in))
+		return EXIT_USAGE;
+	if (v->form && !route_form_read(v->form, &r->want.routes))
+		return err_value("--routes", v->form, "peer or pool");
 	wrong = r->want.dev ? rtlink_check_name(r->want.dev) : NULL;
 	return wrong ? err_usage("apply: --dev: %s", wrong) : 0;
 }
 
 static int parse(struct request *r, char **argv)
 {
-	const char *word, *value, *mask = NULL, *form = NULL, **to;
+	const char *word, *value, **to;
+	struct values v = { 0 };
 	bool *flag;
 
 	for (argv++; *argv; argv++) {
@@ -104,7 +145,8 @@ static int parse(struct request *r, char **argv)
 		if (cmd_option(*argv))
 			continue;
 		flag = !strcmp(*argv, "--dry-run") ? &r->dry :
-		       !strcmp(*argv, "--remove") ? &r->remove : NULL;
+		       !strcmp(*argv, "--remove") ? &r->remove :
+		       !strcmp(*argv, "--watch") ? &r->watch : NULL;
 		if (flag) {
 			if (*flag)
 				return err_twice("apply", *argv);
@@ -122,9 +164,11 @@ static int parse(struct request *r, char **argv)
 		} else if (is_option(*argv, word = "--dev", &value)) {
 			to = &r->want.dev;
 		} else if (is_option(*argv, word = "--node-mask", &value)) {
-			to = &mask;
+			to = &v.mask;
 		} else if (is_option(*argv, word = "--routes", &value)) {
-			to = &form;
+			to = &v.form;
+		} else if (is_option(*argv, word = "--settle", &value)) {
+			to = &v.settle;
 		} else {
 			return err_unknown("apply", *argv);
 		}
@@ -136,11 +180,10 @@ static int parse(struct request *r, char **argv)
 			return err_novalue("apply", word);
 		*to = value;
 	}
-	return check(r, mask, form);
+	return check(r, &v);
 }
 
-/* Not ours to change, but without it nothing comes through. */
-static void advise(const struct want *w, const struct have *h)
+void apply_advise(const struct want *w, const struct have *h)
 {
 	static const char *const sysctl[FAMILIES] = {
 		"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding",
@@ -174,7 +217,7 @@ static int apply(const struct request *r, const struct want *w)
 	} else {
 		if (diff_compute(&d, w, &h))
 			goto out;
-		advise(w, &h);
+		apply_advise(w, &h);
 	}
 	rc = r->dry ? diff_print(&d, true) : diff_run(&d, nl);
 out:
@@ -184,9 +227,28 @@ out:
 	return rc;
 }
 
+/* All but the stream are read once. */
+static int run_watch(const struct request *r)
+{
+	struct watch_request wr = {
+		.files = xcalloc(r->n_files, sizeof(*wr.files)),
+		.want = r->want, .settle = r->settle,
+	};
+	int rc;
+
+	for (size_t i = 0; i < r->n_files; i++)
+		if (strcmp(r->files[i], "-"))
+			wr.files[wr.n_files++] = r->files[i];
+	rc = watch(&wr);
+	free(wr.files);
+	return rc;
+}
+
 int cmd_apply(int argc, char **argv)
 {
-	struct request r = { .want.node_mask = WANT_NODE_MASK };
+	struct request r = {
+		.want.node_mask = WANT_NODE_MASK, .settle = WATCH_SETTLE,
+	};
 	struct doc_set docs = { 0 };
 	struct cluster c = { 0 };
 	struct want w = { 0 };
@@ -199,6 +261,8 @@ int cmd_apply(int argc, char **argv)
 	} else if (!rc && r.remove) {
 		want_nothing(&w, &r.want);
 		rc = apply(&r, &w);
+	} else if (!rc && r.watch) {
+		rc = run_watch(&r);
 	} else if (!rc) {
 		rc = EXIT_REFUSED;
 		for (size_t i = 0; i < r.n_files; i++)

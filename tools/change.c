@@ -164,6 +164,8 @@ static void tell(const struct diff *d, const struct change *c)
 		out_end();
 		break;
 	}
+	if (d->put_back)
+		out_bool("put_back", " (put back)", true);
 	if (c->wrong)
 		out_str("error", NULL, c->wrong);
 	out_text("\n");

@@ -137,7 +137,10 @@ struct cluster {
 	size_t n_devices, cap_devices;
 };
 
-/* All documents; 0, or -1 after saying what is wrong. */
+/* All documents; 0, or -1 after saying what is wrong. cluster_add() takes those
+ * that are not all there is, too.
+ */
+int cluster_add(struct cluster *c, const struct doc_set *docs);
 int cluster_read(struct cluster *c, const struct doc_set *docs);
 void cluster_free(struct cluster *c);
 

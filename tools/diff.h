@@ -71,6 +71,7 @@ struct diff {
 	uint32_t *mtu;		/* of want's peers, where narrower than the device */
 	struct change *v;
 	size_t n, cap;
+	bool put_back;			/* somebody else had changed it: say so */
 };
 
 /* 0, or -1 after saying what stands in the way. */

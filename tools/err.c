@@ -9,6 +9,16 @@
 
 #include "err.h"
 
+static void (*divert)(const char *line);
+
+void (*err_divert(void (*to)(const char *line)))(const char *line)
+{
+	void (*before)(const char *line) = divert;
+
+	divert = to;
+	return before;
+}
+
 /* Every error comes through here: a text that holds a newline, from a file or
  * an argument, still gives one line.
  */
@@ -24,6 +34,11 @@ static void PRINTF(1, 0) say(const char *fmt, va_list ap)
 		if (iscntrl((unsigned char)*c))
 			*c = ' ';
 
+	if (divert) {
+		divert(text);
+		free(text);
+		return;
+	}
 	/* What went to standard output before comes before. */
 	fflush(stdout);
 	fprintf(stderr, "ipmesh: %s\n", text);

@@ -25,6 +25,11 @@ int err_usage(const char *fmt, ...) PRINTF(1, 2);
 /* Prints a line and goes on. */
 void warn(const char *fmt, ...) PRINTF(1, 2);
 
+/* From now on lines go to @to instead; NULL: to standard error. Gives where they
+ * went before.
+ */
+void (*err_divert(void (*to)(const char *line)))(const char *line);
+
 /* The usual mistakes; @cmd is the command as typed, such as "peer add". */
 int err_unknown(const char *cmd, const char *word);
 int err_missing(const char *cmd, const char *what);

@@ -5,8 +5,10 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <linux/ipmesh.h>
@@ -106,6 +108,18 @@ void listen_close(struct listen *l)
 {
 	for (unsigned int i = 0; i < LISTEN_BUSES; i++)
 		close_bus(l, i);
+}
+
+int listen_signals(void)
+{
+	sigset_t ends;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &ends, SFD_CLOEXEC);
 }
 
 void listen_poll(const struct listen *l, struct pollfd *fds)

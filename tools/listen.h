@@ -37,4 +37,11 @@ int listen_read(struct listen *l, enum listen_bus bus,
 			     void *data),
 		void *data);
 
+/*
+ * SIGINT and SIGTERM as a file, for poll(): they end who listens between two
+ * lines. Before there is a second thread, so that none gets them. SIGPIPE is no
+ * end. -1 with errno.
+ */
+int listen_signals(void);
+
 #endif

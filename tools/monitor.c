@@ -3,10 +3,8 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -451,16 +449,9 @@ static int follow(struct monitor *m, int signals)
 static int monitor(struct monitor *m)
 {
 	struct rtlink l;
-	sigset_t ends;
 	int rc, e, fd;
 
-	/* These end it between two lines. */
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGINT);
-	sigaddset(&ends, SIGTERM);
-	sigprocmask(SIG_BLOCK, &ends, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	fd = signalfd(-1, &ends, SFD_CLOEXEC);
+	fd = listen_signals();
 	if (fd < 0)
 		return err_refused("no signalfd: %s", strerror(errno));
 

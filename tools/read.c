@@ -129,7 +129,7 @@ static int read_list(struct cluster *c, const struct doc_node *doc,
 	return 0;
 }
 
-int cluster_read(struct cluster *c, const struct doc_set *docs)
+int cluster_add(struct cluster *c, const struct doc_set *docs)
 {
 	const struct doc_node *api, *kind;
 	size_t i, len;
@@ -160,7 +160,12 @@ int cluster_read(struct cluster *c, const struct doc_set *docs)
 		if (ret)
 			return -1;
 	}
-	if (cluster_blocks_check(c))
+	return 0;
+}
+
+int cluster_read(struct cluster *c, const struct doc_set *docs)
+{
+	if (cluster_add(c, docs) || cluster_blocks_check(c))
 		return -1;
 	if (!c->n_nodes && !c->n_devices) {
 		err_refused("%s: the documents hold no node and no device%s",

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef IPMESH_APPLY_H
+#define IPMESH_APPLY_H
+
+#include "have.h"
+#include "want.h"
+
+/* Tells of what is not ours to change, but without which nothing comes through. */
+void apply_advise(const struct want *w, const struct have *h);
+
+#endif
