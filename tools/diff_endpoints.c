@@ -25,24 +25,6 @@ static void change(struct diff *d, enum change_op op, const struct set_name *set
 	c->endpoints.n = n;
 }
 
-static bool wants(const struct want *w, const struct addr *a)
-{
-	size_t lo = 0, hi = w->n_peers, mid;
-	int r;
-
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		r = addr_cmp(&w->peers[mid].endpoint, a);
-		if (!r)
-			return true;
-		if (r < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return false;
-}
-
 /* Ours that W does not want there; with W NULL all of them. */
 void diff_old_endpoints(struct diff *d, const struct endpoint_set *s,
 			const struct want *w)
@@ -51,7 +33,7 @@ void diff_old_endpoints(struct diff *d, const struct endpoint_set *s,
 	size_t i, n = 0;
 
 	for (i = 0; i < s->n; i++)
-		if (s->v[i].ours && !(w && wants(w, &s->v[i].addr)))
+		if (s->v[i].ours && !(w && want_endpoint(w, &s->v[i].addr)))
 			v[n++] = s->v[i].addr;
 	change(d, CHANGE_REMOVE, &s->name, v, n);
 }
@@ -77,7 +59,7 @@ static int check(const struct want *w, const struct endpoint_sets *l,
 		return doc_fail(w->endpoint_set_at, "the nftables set is not one of type %s without flags: make another: nft add set %s %s NAME '{ type %s; }'",
 				type_of(w), s->name.family, s->name.table, type_of(w));
 	for (size_t i = 0; i < s->n; i++)
-		need += !s->v[i].ours && !wants(w, &s->v[i].addr);
+		need += !s->v[i].ours && !want_endpoint(w, &s->v[i].addr);
 	if (s->size && need > s->size)
 		return doc_fail(w->endpoint_set_at, "the nftables set takes %u elements, and %zu are needed: make it anew with a larger size",
 				s->size, need);

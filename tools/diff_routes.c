@@ -144,24 +144,6 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*x)->name, (*y)->name);
 }
 
-static bool wanted_endpoint(const struct want *w, const struct addr *a)
-{
-	size_t lo = 0, hi = w->n_peers, mid;
-	int r;
-
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		r = addr_cmp(&w->peers[mid].endpoint, a);
-		if (!r)
-			return true;
-		if (r < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return false;
-}
-
 static void index_have(struct ctx *c)
 {
 	const struct have *h = c->h;
@@ -183,7 +165,7 @@ static void index_have(struct ctx *c)
 	c->cidrs = have_cidrs(h, &c->n_cidrs);
 	for (i = 0; i < h->peers.n; i++) {
 		p = &h->peers.v[i];
-		if (*p->name && !wanted_endpoint(c->w, &p->endpoint))
+		if (*p->name && !want_endpoint(c->w, &p->endpoint))
 			c->gone[c->n_gone++] = p;
 	}
 	if (c->n_gone)

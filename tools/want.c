@@ -509,6 +509,17 @@ void want_nothing(struct want *w, const struct want_options *o)
 	name_device(w, o->dev);
 }
 
+static int peer_at(const void *key, const void *peer)
+{
+	return addr_cmp(key, &((const struct want_peer *)peer)->endpoint);
+}
+
+bool want_endpoint(const struct want *w, const struct addr *a)
+{
+	return w->n_peers &&
+	       bsearch(a, w->peers, w->n_peers, sizeof(*w->peers), peer_at);
+}
+
 void want_free(struct want *w)
 {
 	for (size_t i = 0; i < w->n_peers; i++)

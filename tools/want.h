@@ -72,6 +72,8 @@ int want_compute(struct want *w, const struct cluster *c,
 /* No more than which device is meant. */
 void want_nothing(struct want *w, const struct want_options *o);
 void want_free(struct want *w);
+/* Is it the endpoint of a peer? */
+bool want_endpoint(const struct want *w, const struct addr *a);
 
 /* Is it the way to one peer? */
 static inline bool want_has_peer(const struct want_route *r)
