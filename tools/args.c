@@ -23,6 +23,13 @@ const char *args_word(struct args *a)
 		}
 		if (cmd_option(w))
 			continue;
+		if (!strcmp(w, "--color")) {
+			if (cmd_colour(*a->at++))
+				continue;
+			a->status = err_usage("%s: --color: say auto, always or never",
+					      a->cmd);
+			return NULL;
+		}
 		if (w[0] == '-') {
 			a->status = err_usage("%s: unknown option \"%s\"; see ipmesh %s --help",
 					      a->cmd, err_safe(w), a->cmd);

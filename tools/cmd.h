@@ -35,14 +35,18 @@ struct options {
 	bool json;			/* -j, --json */
 	bool pretty;			/* -p, --pretty */
 	bool stats;			/* -s, --stats */
+	enum { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER } colour;	/* -c, --color */
 };
 
 extern struct options options;
 
-/* Takes -j, -p, -s and their long forms (-js too) out of @arg; false when it
+/* Takes -j, -p, -s, -c and their long forms (-js too) out of @arg; false when it
  * is none of these.
  */
 bool cmd_option(const char *arg);
+
+/* "auto", "always" or "never"; false for any other, or NULL. */
+bool cmd_colour(const char *when);
 
 /* -h, --help or the bare word help. */
 bool cmd_is_help(const char *arg);

@@ -2,6 +2,7 @@
 /* The program: global options, then the command by its word. */
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,7 @@ static int help(void)
 	       "  -j, --json          JSON instead of text\n"
 	       "  -p, --pretty        JSON over several lines\n"
 	       "  -s, --stats         also drops by cause\n"
+	       "  -c, --color WHEN    auto, always (-c alone) or never\n"
 	       "  -n, --netns NETNS   in that network namespace (a name, or a path)\n"
 	       "  -h, --help          this help\n"
 	       "  -V, --version       the version\n"
@@ -70,9 +72,41 @@ bool cmd_is_help(const char *arg)
 	       !strcmp(arg, "help");
 }
 
+/* Who says always means it; NO_COLOR is for what is not said (no-color.org). */
+static void set_options(const struct options *o)
+{
+	const char *no = getenv("NO_COLOR");
+
+	options = *o;
+	out_init(o->json, o->pretty, o->colour == COLOUR_ALWAYS ||
+		 (o->colour == COLOUR_AUTO && isatty(STDOUT_FILENO) && !(no && *no)));
+}
+
+bool cmd_colour(const char *when)
+{
+	static const char *const words[] = {
+		[COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = "always",
+		[COLOUR_NEVER] = "never",
+	};
+	struct options o = options;
+
+	for (size_t i = 0; when && i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcmp(when, words[i])) {
+			o.colour = i;
+			set_options(&o);
+			return true;
+		}
+	return false;
+}
+
 bool cmd_option(const char *arg)
 {
 	struct options o = options;
+
+	if (!strncmp(arg, "--color=", 8))
+		return cmd_colour(arg + 8);
+	if (!strncmp(arg, "-c=", 3))
+		return cmd_colour(arg + 3);
 
 	if (!strcmp(arg, "--json")) {
 		o.json = true;
@@ -89,14 +123,15 @@ bool cmd_option(const char *arg)
 				o.pretty = true;
 			else if (*c == 's')
 				o.stats = true;
+			else if (*c == 'c')
+				o.colour = COLOUR_ALWAYS;
 			else
 				return false;
 		}
 	} else {
 		return false;
 	}
-	options = o;
-	out_init(o.json, o.pretty, isatty(STDOUT_FILENO));
+	set_options(&o);
 	return true;
 }
 
@@ -152,7 +187,9 @@ int main(int argc, char **argv)
 	const char *netns = NULL;
 	int i;
 
-	out_init(false, false, isatty(STDOUT_FILENO));
+	/* For the width of characters alone. */
+	setlocale(LC_CTYPE, "");
+	set_options(&options);
 	for (i = 1; i < argc; i++) {
 		const char *a = argv[i];
 
@@ -166,6 +203,11 @@ int main(int argc, char **argv)
 			netns = argv[++i];
 			if (!netns)
 				return err_usage("\"%s\" needs the name of a network namespace", a);
+			continue;
+		}
+		if (!strcmp(a, "--color")) {
+			if (!cmd_colour(argv[++i]))
+				return err_usage("--color: say auto, always or never");
 			continue;
 		}
 		if (a[0] != '-')

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "out.h"
 
@@ -40,7 +41,7 @@ void out_init(bool json, bool pretty, bool colour)
 {
 	o.json = json;
 	o.pretty = pretty;
-	o.colour = colour && !json && !getenv("NO_COLOR");
+	o.colour = colour && !json;
 }
 
 bool out_is_json(void)
@@ -237,21 +238,33 @@ void out_mark(enum out_mark m)
 		out_text("%s", code[m]);
 }
 
-/* Columns on a terminal: without escapes, a UTF-8 character is one. */
-static unsigned int width(const char *s)
+unsigned int out_char(const char *s, unsigned int *columns)
 {
-	unsigned int n = 0;
+	mbstate_t state = { 0 };
+	wchar_t w;
+	size_t n = mbrtowc(&w, s, strlen(s), &state);
+	int wide;
 
-	for (; *s; s++) {
+	*columns = 1;
+	if (!n || n > strlen(s))
+		return 1;
+	wide = wcwidth(w);
+	*columns = wide >= 0 ? (unsigned int)wide : 1;
+	return (unsigned int)n;
+}
+
+unsigned int out_width(const char *s)
+{
+	unsigned int n = 0, columns;
+
+	while (*s) {
 		if (*s == '\033') {
-			while (*s && *s != 'm')
-				s++;
-			if (!*s)
-				break;
+			s += strcspn(s, "m");
+			s += *s == 'm';
 			continue;
 		}
-		if (((unsigned char)*s & 0xc0) != 0x80)
-			n++;
+		s += out_char(s, &columns);
+		n += columns;
 	}
 	return n;
 }
@@ -290,7 +303,7 @@ void out_row(void)
 
 static void print_cell(const char *s, bool right, unsigned int w, bool last)
 {
-	unsigned int have = width(s);
+	unsigned int have = out_width(s);
 	int pad = w > have ? (int)(w - have) : 0;
 
 	if (right)
@@ -310,10 +323,10 @@ void out_table_end(void)
 		return;
 	w = xcalloc(n, sizeof(*w));
 	for (unsigned int i = 0; i < n; i++)
-		w[i] = width(t.heads[i] + (t.heads[i][0] == '>'));
+		w[i] = out_width(t.heads[i] + (t.heads[i][0] == '>'));
 	for (size_t i = 0; i < t.n; i++)
-		if (width(t.cells[i]) > w[i % n])
-			w[i % n] = width(t.cells[i]);
+		if (out_width(t.cells[i]) > w[i % n])
+			w[i % n] = out_width(t.cells[i]);
 	for (unsigned int i = 0; i < n; i++) {
 		bool right = t.heads[i][0] == '>';
 

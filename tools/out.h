@@ -22,7 +22,7 @@
 #include <stdint.h>
 #include "err.h"
 
-/* Set by main() from -j, -p and whether standard output is a terminal. */
+/* Set by main() from -j, -p, and from -c or what standard output is. */
 void out_init(bool json, bool pretty, bool colour);
 bool out_is_json(void);
 
@@ -57,6 +57,12 @@ void out_table_end(void);
 /* Marks for text on a terminal, ended by OUT_PLAIN. */
 enum out_mark { OUT_PLAIN, OUT_GOOD, OUT_WARN, OUT_BAD, OUT_BOLD, OUT_DIM };
 void out_mark(enum out_mark m);
+
+/* Columns that a text takes on a terminal, escapes left out; and bytes, with the
+ * columns, of its first character.
+ */
+unsigned int out_width(const char *s);
+unsigned int out_char(const char *s, unsigned int *columns);
 
 /* Writes all; EXIT_DONE, or EXIT_REFUSED when standard output is broken. */
 int out_flush(void);

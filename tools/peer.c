@@ -9,6 +9,7 @@
 #include "out.h"
 #include "peer_words.h"
 #include "plan.h"
+#include "problem.h"
 #include "view.h"
 
 static int no_peer(const struct plan *p, const struct addr *endpoint, int e)
@@ -241,7 +242,9 @@ static int show_device(struct nl *nl, const struct rtlink *l,
 		       const struct view_routes *routes, const struct peer_ask *ask)
 {
 	struct peers all = { 0 }, one = { 0 };
+	const struct peers *shown = ask->has_endpoint ? &one : &all;
 	const struct peer *found;
+	struct look k;
 	int e = genlpeer_dump(nl, l->ifindex, &all);
 
 	if (e)
@@ -255,7 +258,9 @@ static int show_device(struct nl *nl, const struct rtlink *l,
 	if (!e) {
 		if (!ask->dev)
 			out_text("%s:\n", l->name);
-		view_peers(ask->has_endpoint ? &one : &all, l, routes, true);
+		look_at(&k, l, shown, routes, NULL);
+		view_peers(shown, l, &k, true);
+		look_free(&k);
 	}
 	peers_free(&all);
 	return e ? -1 : EXIT_DONE;

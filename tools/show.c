@@ -8,6 +8,7 @@
 #include "cmd.h"
 #include "err.h"
 #include "out.h"
+#include "problem.h"
 #include "view.h"
 
 static const char usage[] =
@@ -23,9 +24,11 @@ static const char usage[] =
 	"  -j    JSON: all CIDRs with their routes, all counters\n";
 
 static int one(struct nl *nl, const struct rtlink *l,
-	       const struct rtaddrs *addrs, const struct view_routes *routes)
+	       const struct rtaddrs *addrs, const struct view_routes *routes,
+	       const struct rtlinks *links)
 {
 	struct peers peers = { 0 };
+	struct look k;
 	int e = genlpeer_dump(nl, l->ifindex, &peers);
 
 	/* It went away in between. */
@@ -34,11 +37,14 @@ static int one(struct nl *nl, const struct rtlink *l,
 	if (e)
 		return err_refused("peers of %s: %s", l->name, nl_error(nl, e));
 	out_obj(NULL);
+	look_at(&k, l, &peers, routes, links);
 	view_link(l, addrs, false);
+	problems_print(&k, l, peers.n);
 	out_arr("peers");
-	view_peers(&peers, l, routes, false);
+	view_peers(&peers, l, &k, false);
 	out_end();
 	out_end();
+	look_free(&k);
 	peers_free(&peers);
 	return EXIT_DONE;
 }
@@ -46,7 +52,7 @@ static int one(struct nl *nl, const struct rtlink *l,
 static int show(struct nl *nl, const char *dev)
 {
 	struct view_routes routes = { 0 };
-	struct rtlinks links = { 0 };
+	struct rtlinks links = { 0 }, all = { 0 };
 	struct rtaddrs addrs = { 0 };
 	int rc = EXIT_DONE, e = 0;
 	bool first = true;
@@ -58,6 +64,8 @@ static int show(struct nl *nl, const char *dev)
 			return rc;
 	}
 	e = rtlink_dump(nl, IPMESH_KIND, &links);
+	if (!e)
+		e = rtlink_dump(nl, NULL, &all);
 	if (!e)
 		e = rtaddr_dump(nl, AF_UNSPEC, 0, &addrs);
 	if (!e && links.n)
@@ -75,7 +83,7 @@ static int show(struct nl *nl, const char *dev)
 			continue;
 		out_text("%s", first ? "" : "\n");
 		first = false;
-		rc = one(nl, &links.v[i], &addrs, &routes);
+		rc = one(nl, &links.v[i], &addrs, &routes, &all);
 	}
 	out_end();
 	if (!rc)
@@ -83,6 +91,7 @@ static int show(struct nl *nl, const char *dev)
 out:
 	view_routes_free(&routes);
 	rtlinks_free(&links);
+	rtlinks_free(&all);
 	rtaddrs_free(&addrs);
 	return rc;
 }

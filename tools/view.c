@@ -7,6 +7,7 @@
 #include "cmd.h"
 #include "err.h"
 #include "out.h"
+#include "problem.h"
 #include "view.h"
 
 /* CIDRs of a peer that a line of text shows; JSON has all. */
@@ -64,31 +65,46 @@ static const struct rtroute *exact(const struct rtroutes *l,
 	return from < l->n && prefix_eq(&l->v[from].dst, p) ? &l->v[from] : NULL;
 }
 
+/* The longest that covers it is the one that the kernel takes. */
+static const struct rtroute *covering(const struct rtroutes *l,
+				      const struct prefix *p)
+{
+	struct prefix shorter = *p;
+	const struct rtroute *rt = NULL;
+
+	for (int len = p->len; len >= 0 && !rt; len--) {
+		shorter.len = (uint8_t)len;
+		shorter = prefix_masked(&shorter);
+		rt = exact(l, &shorter);
+	}
+	return rt;
+}
+
+const struct rtroute *view_routes_to(const struct view_routes *r,
+				     const struct addr *a)
+{
+	struct prefix host = prefix_host(a);
+
+	return covering(&r->all, &host);
+}
+
 enum view_route view_route_of(const struct view_routes *r, uint32_t ifindex,
 			      const struct addr *endpoint,
 			      const struct prefix *cidr)
 {
-	struct prefix p = *cidr;
-	const struct rtroute *rt;
+	const struct rtroute *rt = covering(&r->all, cidr);
 	struct addr gw;
 
-	/* The longest that covers it is the one that the kernel takes. */
-	for (int len = cidr->len; len >= 0; len--) {
-		p.len = (uint8_t)len;
-		p = prefix_masked(&p);
-		rt = exact(&r->all, &p);
-		if (!rt)
-			continue;
-		gw = addr_unmapped(&rt->gw);
-		if (rt->oif == ifindex && rt->type == RTN_UNICAST) {
-			if (!gw.family)
-				return VIEW_ROUTE_DEVICE;
-			if (addr_eq(&gw, endpoint))
-				return VIEW_ROUTE_PEER;
-		}
-		return len == cidr->len ? VIEW_ROUTE_OTHER : VIEW_ROUTE_MISSING;
+	if (!rt)
+		return VIEW_ROUTE_MISSING;
+	gw = addr_unmapped(&rt->gw);
+	if (rt->oif == ifindex && rt->type == RTN_UNICAST) {
+		if (!gw.family)
+			return VIEW_ROUTE_DEVICE;
+		if (addr_eq(&gw, endpoint))
+			return VIEW_ROUTE_PEER;
 	}
-	return VIEW_ROUTE_MISSING;
+	return rt->dst.len == cidr->len ? VIEW_ROUTE_OTHER : VIEW_ROUTE_MISSING;
 }
 
 static void view_drops(const struct drops *d, const char *before)
@@ -218,21 +234,17 @@ static const char *const route_words[] = {
 };
 
 /* CIDRs and whether they are routed: two cells. */
-static void view_cidrs(const struct peer *p, const struct rtlink *l,
-		       const struct view_routes *r)
+static void view_cidrs(const struct peer *p, const struct peer_look *pl,
+		       const uint8_t *route)
 {
-	size_t count[4] = { 0 };
+	size_t routed = pl->n[VIEW_ROUTE_PEER] + pl->n[VIEW_ROUTE_DEVICE];
 
 	out_arr("cidrs");
 	for (size_t i = 0; i < p->n_cidrs; i++) {
-		enum view_route v = view_route_of(r, l->ifindex, &p->endpoint,
-						  &p->cidrs[i]);
-
-		count[v]++;
 		out_obj(NULL);
 		out_str("prefix", i >= CIDRS_SHOWN ? NULL : i ? ", %s" : "%s",
 			prefix_str(&p->cidrs[i]));
-		out_str("route", NULL, route_words[v]);
+		out_str("route", NULL, route_words[route[i]]);
 		out_end();
 	}
 	out_end();
@@ -244,17 +256,16 @@ static void view_cidrs(const struct peer *p, const struct rtlink *l,
 
 	if (!p->n_cidrs) {
 		out_text("-");
-	} else if (count[VIEW_ROUTE_PEER] + count[VIEW_ROUTE_DEVICE] == p->n_cidrs) {
+	} else if (routed == p->n_cidrs) {
 		out_text("ok");
 	} else {
-		out_mark(OUT_WARN);
-		if (count[VIEW_ROUTE_MISSING] == p->n_cidrs)
+		out_mark(pl->has[PROBLEM_NOT_ROUTED] ? OUT_BAD : OUT_WARN);
+		if (pl->n[VIEW_ROUTE_MISSING] == p->n_cidrs)
 			out_text("missing");
-		else if (count[VIEW_ROUTE_OTHER] == p->n_cidrs)
+		else if (pl->n[VIEW_ROUTE_OTHER] == p->n_cidrs)
 			out_text("elsewhere");
 		else
-			out_text("%zu of %zu", count[VIEW_ROUTE_PEER] +
-				 count[VIEW_ROUTE_DEVICE], p->n_cidrs);
+			out_text("%zu of %zu", routed, p->n_cidrs);
 		out_mark(OUT_PLAIN);
 	}
 	out_cell();
@@ -280,9 +291,28 @@ static bool any_encap(const struct peers *peers)
 	return false;
 }
 
-static void view_peer(const struct peer *p, const struct rtlink *l,
-		      const struct view_routes *r, bool device, bool encap)
+/* How long ago, marked where it ought to have answered. */
+static void view_heard(const struct peer *p, bool problem)
 {
+	if (p->stats.heard) {
+		out_str(NULL, "%s ago", out_age(p->stats.last_rx_ms));
+		out_u64("last_rx_ms", NULL, p->stats.last_rx_ms);
+		return;
+	}
+	if (problem)
+		out_mark(OUT_BAD);
+	out_null("last_rx_ms", "never");
+	if (problem)
+		out_mark(OUT_PLAIN);
+}
+
+static void view_peer(const struct peer *p, const struct rtlink *l,
+		      const struct peer_look *pl, const uint8_t *route,
+		      bool device, bool encap)
+{
+	uint64_t dropped = drops_total(&p->stats.drops);
+
+
 	out_obj(NULL);
 	if (device)
 		out_str("device", NULL, l->name);
@@ -293,7 +323,7 @@ static void view_peer(const struct peer *p, const struct rtlink *l,
 	else
 		out_null("name", "-");
 	out_cell();
-	view_cidrs(p, l, r);
+	view_cidrs(p, pl, route);
 	if (encap) {
 		view_encap(p);
 		out_cell();
@@ -314,35 +344,34 @@ static void view_peer(const struct peer *p, const struct rtlink *l,
 	out_cell();
 	out_u64("tx_packets", "%" PRIu64, p->stats.tx_packets);
 	out_cell();
-	if (p->stats.heard)
-		out_str(NULL, "%s ago", out_age(p->stats.last_rx_ms));
-	else
-		out_str(NULL, "%s", "never");
-	if (p->stats.heard)
-		out_u64("last_rx_ms", NULL, p->stats.last_rx_ms);
-	else
-		out_null("last_rx_ms", NULL);
-	out_u64("icmp_errors", NULL, p->stats.icmp_errors);
-	if (options.stats) {
+	view_heard(p, pl->has[PROBLEM_NEVER_HEARD]);
+	out_cell();
+	out_u64("icmp_errors", options.stats ? "%" PRIu64 : NULL, p->stats.icmp_errors);
+	if (options.stats)
 		out_cell();
-		out_text("%" PRIu64, p->stats.icmp_errors);
-		out_cell();
-	}
+	if (dropped)
+		out_mark(OUT_WARN);
+	out_u64("dropped", options.stats && dropped ? NULL : "%" PRIu64, dropped);
 	view_drops(&p->stats.drops, "");
-	if (options.stats && !drops_total(&p->stats.drops))
-		out_text("-");
+	if (dropped)
+		out_mark(OUT_PLAIN);
+	out_arr("problems");
+	for (int i = 0; i < PROBLEMS; i++)
+		if (pl->has[i])
+			out_str(OUT_ITEM, NULL, problem_names[i]);
+	out_end();
 	out_row();
 	out_end();
 }
 
 void view_peers(const struct peers *peers, const struct rtlink *l,
-		const struct view_routes *r, bool device)
+		const struct look *k, bool device)
 {
 	static const char *const heads[] = {
 		"ENDPOINT", "NAME", "CIDRS", "ROUTES", "ENCAP", ">RX", ">PACKETS",
-		">TX", ">PACKETS", ">HEARD", ">ICMP", "DROPS", NULL
+		">TX", ">PACKETS", ">HEARD", ">ICMP", ">DROPS", "DROPS", NULL
 	};
-	enum { ENCAP = 4, ICMP = 10 };
+	enum { ENCAP = 4, ICMP = 10, TOTAL, CAUSES };
 	const char *shown[sizeof(heads) / sizeof(heads[0])] = { NULL };
 	bool encap = any_encap(peers);
 	size_t n = 0;
@@ -352,10 +381,11 @@ void view_peers(const struct peers *peers, const struct rtlink *l,
 		return;
 	}
 	for (size_t i = 0; heads[i]; i++)
-		if ((i != ENCAP || encap) && (i < ICMP || options.stats))
+		if ((i != ENCAP || encap) && (i < ICMP || options.stats == (i != TOTAL)))
 			shown[n++] = heads[i];
 	out_table(shown);
 	for (size_t i = 0; i < peers->n; i++)
-		view_peer(&peers->v[i], l, r, device, encap);
+		view_peer(&peers->v[i], l, &k->peers[i],
+			  k->route + k->peers[i].first, device, encap);
 	out_table_end();
 }

@@ -15,7 +15,10 @@ enum view_route {
 	VIEW_ROUTE_PEER,		/* to the peer, through the device */
 	VIEW_ROUTE_DEVICE,		/* through the device, which finds the peer */
 	VIEW_ROUTE_OTHER,		/* elsewhere */
+	VIEW_ROUTES,
 };
+
+struct look;
 
 /* The routes of the main table, made ready for many questions. */
 struct view_routes {
@@ -29,6 +32,10 @@ enum view_route view_route_of(const struct view_routes *r, uint32_t ifindex,
 			      const struct addr *endpoint,
 			      const struct prefix *cidr);
 
+/* The route that the main table has for an address; NULL: none. */
+const struct rtroute *view_routes_to(const struct view_routes *r,
+				     const struct addr *a);
+
 /* The facts of a device into the open object. In text: a head line, and with
  * @details one for all attributes.
  */
@@ -39,9 +46,9 @@ void view_link(const struct rtlink *l, const struct rtaddrs *addrs,
 void view_attrs(const struct rtlink *l, bool details);
 
 /* Peers as a table, or as elements of the open array, with the name of their
- * device if @device.
+ * device if @device. @k is a look at them.
  */
 void view_peers(const struct peers *peers, const struct rtlink *l,
-		const struct view_routes *r, bool device);
+		const struct look *k, bool device);
 
 #endif
