@@ -63,6 +63,7 @@ help() {
 		apply
 		export
 		monitor
+		metrics
 	END
 	contains "version" "$(tool -V)" ipmesh
 }

@@ -21,5 +21,6 @@ const struct grammar grammar_table[] = {
 	  "-f=FILE+ --node=NODE --dev=DEV --node-mask=24 --routes=peer|pool --dry-run --watch --settle=30 --remove" },
 	{ "export", "=DEV" },
 	{ "monitor", "=DEV --timestamp" },
+	{ "metrics", "=DEV" },
 	{ NULL, NULL }
 };
