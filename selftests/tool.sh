@@ -64,6 +64,7 @@ help() {
 		export
 		monitor
 		metrics
+		top
 	END
 	contains "version" "$(tool -V)" ipmesh
 }

@@ -22,5 +22,7 @@ const struct grammar grammar_table[] = {
 	{ "export", "=DEV" },
 	{ "monitor", "=DEV --timestamp" },
 	{ "metrics", "=DEV" },
+	{ "top",
+	  "=DEV -d=TEXT -n=TEXT -b -o=rx|tx|rxp|txp|drops|heard|name|endpoint -r -f=NAME" },
 	{ NULL, NULL }
 };

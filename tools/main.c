@@ -20,6 +20,7 @@ static const struct cmd commands[] = {
 	{ "link", cmd_link, "add, set, del, show: devices" },
 	{ "peer", cmd_peer, "add, set, del, show, flush: peers of a device" },
 	{ "apply", cmd_apply, "make the kernel's state that of documents" },
+	{ "top", cmd_top, "live rates by peer" },
 	{ "metrics", cmd_metrics, "counters and states for Prometheus" },
 	{ "export", cmd_export, "the kernel's state as a document for apply" },
 	{ "monitor", cmd_monitor, "changes of devices, peers and routes as they happen" },
