@@ -27,14 +27,24 @@ static struct {
 	} level[DEPTH_MAX];
 } o;
 
-/* The open table: cells one after another, a row has n_heads of them. */
+/*
+ * The open table: cells one after another, a row has n_heads of them. Their
+ * texts stand in one buffer, each with its NUL: thousands of rows have tens of
+ * thousands of cells.
+ */
+struct cell {
+	size_t at;
+	unsigned int width;
+};
+
 static struct {
 	const char *const *heads;
 	unsigned int n_heads;
-	char **cells;
+	struct cell *cells;
 	size_t n, cap;
-	char *buf;			/* the cell that is being written */
+	char *buf;
 	size_t len, buf_cap;
+	size_t from;			/* of the cell that is being written */
 } t;
 
 void out_init(bool json, bool pretty, bool colour)
@@ -49,25 +59,47 @@ bool out_is_json(void)
 	return o.json;
 }
 
+/* Room for @n more bytes in the table's buffer, where they go to. */
+static char *room(size_t n)
+{
+	if (t.len + n > t.buf_cap) {
+		t.buf_cap = (t.len + n) * 2;
+		t.buf = xrealloc(t.buf, t.buf_cap);
+	}
+	return t.buf + t.len;
+}
+
 static void PRINTF(1, 0) text(const char *fmt, va_list ap)
 {
-	char *s = NULL;
+	va_list again;
+	size_t size = 64;
 	int n;
 
 	if (!t.heads) {
 		vprintf(fmt, ap);
 		return;
 	}
-	n = vasprintf(&s, fmt, ap);
-	if (n < 0)
-		return;
-	if (t.len + (size_t)n + 1 > t.buf_cap) {
-		t.buf_cap = (t.len + (size_t)n + 1) * 2;
-		t.buf = xrealloc(t.buf, t.buf_cap);
+	va_copy(again, ap);
+	n = vsnprintf(room(size), size, fmt, ap);
+	if (n >= (int)size) {
+		size = (size_t)n + 1;
+		n = vsnprintf(room(size), size, fmt, again);
 	}
-	memcpy(t.buf + t.len, s, (size_t)n + 1);
-	t.len += (size_t)n;
-	free(s);
+	va_end(again);
+	if (n > 0)
+		t.len += (size_t)n;
+}
+
+static void plain(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (!t.heads) {
+		fputs(s, stdout);
+		return;
+	}
+	memcpy(room(n), s, n);
+	t.len += n;
 }
 
 void out_text(const char *fmt, ...)
@@ -184,8 +216,13 @@ void out_end(void)
 
 void out_str(const char *key, const char *fmt, const char *value)
 {
-	if (!o.json && fmt)
-		out_text(fmt, value);
+	if (!o.json && fmt) {
+		/* The usual one. */
+		if (!strcmp(fmt, "%s"))
+			plain(value);
+		else
+			out_text(fmt, value);
+	}
 	if (!o.json || !key)
 		return;
 	put_key(key);
@@ -245,9 +282,11 @@ unsigned int out_char(const char *s, unsigned int *columns)
 	size_t n = mbrtowc(&w, s, strlen(s), &state);
 	int wide;
 
-	*columns = 1;
-	if (!n || n > strlen(s))
+	if (!n || n > strlen(s)) {
+		/* No UTF-8, or a locale that knows none. */
+		*columns = ((unsigned char)*s & 0xc0) != 0x80;
 		return 1;
+	}
 	wide = wcwidth(w);
 	*columns = wide >= 0 ? (unsigned int)wide : 1;
 	return (unsigned int)n;
@@ -257,7 +296,11 @@ unsigned int out_width(const char *s)
 {
 	unsigned int n = 0, columns;
 
-	while (*s) {
+	for (;;) {
+		for (; *s >= ' ' && *s < 127; s++)
+			n++;
+		if (!*s)
+			return n;
 		if (*s == '\033') {
 			s += strcspn(s, "m");
 			s += *s == 'm';
@@ -266,7 +309,6 @@ unsigned int out_width(const char *s)
 		s += out_char(s, &columns);
 		n += columns;
 	}
-	return n;
 }
 
 void out_table(const char *const *heads)
@@ -280,9 +322,11 @@ void out_table(const char *const *heads)
 
 static void add_cell(void)
 {
+	*room(1) = '\0';
+	t.len++;
 	t.cells = xgrow(t.cells, t.n, &t.cap, sizeof(*t.cells));
-	t.cells[t.n++] = xstrdup(t.len ? t.buf : "");
-	t.len = 0;
+	t.cells[t.n++] = (struct cell){ t.from, out_width(t.buf + t.from) };
+	t.from = t.len;
 }
 
 void out_cell(void)
@@ -301,18 +345,25 @@ void out_row(void)
 	} while (t.n % t.n_heads);
 }
 
-static void print_cell(const char *s, bool right, unsigned int w, bool last)
+static void spaces(unsigned int n)
 {
-	unsigned int have = out_width(s);
-	int pad = w > have ? (int)(w - have) : 0;
+	static const char some[] = "                                ";
 
+	for (; n >= sizeof(some); n -= sizeof(some) - 1)
+		fwrite(some, 1, sizeof(some) - 1, stdout);
+	fwrite(some, 1, n, stdout);
+}
+
+static void print_cell(const char *s, unsigned int have, bool right,
+		       unsigned int w, bool last)
+{
 	if (right)
-		printf("%*s", pad, "");
+		spaces(w - have);
 	fputs(s, stdout);
 	if (last)
 		putchar('\n');
 	else
-		printf("%*s", right ? 2 : pad + 2, "");
+		spaces(right ? 2 : w - have + 2);
 }
 
 void out_table_end(void)
@@ -325,18 +376,17 @@ void out_table_end(void)
 	for (unsigned int i = 0; i < n; i++)
 		w[i] = out_width(t.heads[i] + (t.heads[i][0] == '>'));
 	for (size_t i = 0; i < t.n; i++)
-		if (out_width(t.cells[i]) > w[i % n])
-			w[i % n] = out_width(t.cells[i]);
+		if (t.cells[i].width > w[i % n])
+			w[i % n] = t.cells[i].width;
 	for (unsigned int i = 0; i < n; i++) {
 		bool right = t.heads[i][0] == '>';
+		const char *head = t.heads[i] + right;
 
-		print_cell(t.heads[i] + right, right, w[i], i == n - 1);
+		print_cell(head, out_width(head), right, w[i], i == n - 1);
 	}
-	for (size_t i = 0; i < t.n; i++) {
-		print_cell(t.cells[i], t.heads[i % n][0] == '>', w[i % n],
-			   i % n == n - 1);
-		free(t.cells[i]);
-	}
+	for (size_t i = 0; i < t.n; i++)
+		print_cell(t.buf + t.cells[i].at, t.cells[i].width,
+			   t.heads[i % n][0] == '>', w[i % n], i % n == n - 1);
 	free(w);
 	free(t.cells);
 	free(t.buf);
