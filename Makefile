@@ -55,6 +55,9 @@ bench-apply:
 bench-show:
 	@$(RUN) --icount --memory 1200 --add selftests -- selftests/bench/show.sh
 
+bench-native:
+	@selftests/bench/native --kernel $(KERNEL) $(KINDS)
+
 bench-figures:
 	@selftests/bench/bench --kernel $(KERNEL) --write-figures quick
 
@@ -107,6 +110,7 @@ help:
 	@echo 'make bench-quick      the short way: fails when a path takes 2 % more instructions'
 	@echo 'make bench-apply      time "ipmesh apply" for a cluster of 5000 nodes (NODES=10000)'
 	@echo 'make bench-show       what show, metrics, export and top take with 5000 peers'
+	@echo 'make bench-native     in nanoseconds, in user-mode Linux (built once, 10 minutes)'
 	@echo 'make bench-figures    what bench-quick compares with, made anew for this kernel'
 	@echo 'make demo             play a Calico cluster of two nodes in a guest'
 	@echo 'make shell            a shell in a guest that has the module and the tool'
@@ -120,6 +124,7 @@ help:
 	@echo 'make clean            remove what was built here'
 	@echo 'make cleancache       remove kernels, root file systems and results in the cache'
 
-.PHONY: all module tools check check-tools check-debug check-mutants bench bench-quick bench-apply bench-show bench-figures \
+.PHONY: all module tools check check-tools check-debug check-mutants bench bench-quick bench-apply \
+	bench-show bench-native bench-figures \
 	demo shell regen lint \
 	checkpatch sparse install modules_install uninstall clean cleancache help

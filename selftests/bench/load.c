@@ -107,6 +107,8 @@ static int run_time(char **argv)
 
 	pid = fork();
 	if (!pid) {
+		/* our own line is the only one */
+		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
 		execvp(argv[0], argv);
 		err(127, "%s", argv[0]);
 	}
