@@ -47,6 +47,12 @@ tell() {
 	printf '{"type":"%s","object":%s}\n' "$1" "$(node "$2" "$3" "$4")" >&"$stream"
 }
 
+# pool TYPE NAME CIDR MODE
+pool() {
+	printf '{"type":"%s","object":{"apiVersion":"crd.projectcalico.org/v1","kind":"IPPool","metadata":{"name":"%s"},"spec":{"cidr":"%s","ipipMode":"%s"}}}\n' \
+		"$@" >&"$stream"
+}
+
 bookmark() {
 	printf '{"type":"BOOKMARK","object":{"apiVersion":"v1","kind":"Node","metadata":{"resourceVersion":"%s"}}}\n' \
 		$((version += 1)) >&"$stream"
@@ -144,7 +150,7 @@ follow() {
 	told "+ peer 172.16.40.195 k8s-node3 10.244.3.0/24"
 	told changes
 	# a pool that comes by the stream
-	printf '{"type":"ADDED","object":{"apiVersion":"crd.projectcalico.org/v1","kind":"IPPool","metadata":{"name":"pool"},"spec":{"cidr":"10.244.0.0/16","ipipMode":"Never"}}}\n' >&"$stream"
+	pool ADDED pool 10.244.0.0/16 Never
 	told "~ route 10.244.1.0/24 via 172.16.40.198 dev ens160"
 	told changes
 	untold "put back"
@@ -208,6 +214,11 @@ unusable() {
 	nodes
 	watch
 	self ADDED
+	told changes
+	# this host itself cannot go, also when it is all there is
+	self DELETED
+	told "Node k8s-master stays: it is this host"
+	self ADDED
 	# one that has no pods yet, and one that is wrong: the rest goes on
 	printf '{"type":"ADDED","object":{"apiVersion":"v1","kind":"Node","metadata":{"name":"k8s-node0"},"status":{"addresses":[{"type":"InternalIP","address":"172.16.40.190"}]}}}\n' >&"$stream"
 	tell ADDED k8s-node3 195 10.244.3.5/24
@@ -237,7 +248,6 @@ unusable() {
 	tell MODIFIED k8s-node1 198 10.244.11.0/24
 	told "peer 172.16.40.194 k8s-node4 10.244.1.0/24"
 	told changes
-	# this host itself cannot go
 	self DELETED
 	told "Node k8s-master stays: "
 	# errors of the server and other lines
@@ -293,6 +303,8 @@ torn() {
 	self ADDED
 	one ADDED
 	two ADDED
+	pool ADDED one 10.244.0.0/16 Always
+	pool ADDED two 10.9.0.0/16 Always
 	told "+ peer 172.16.40.196"
 	told changes
 	# kubectl was killed while it wrote, the next one goes on in the line
@@ -300,14 +312,20 @@ torn() {
 	printf '{"type":"MODIFIED","object":{"apiVersion":"v1","ki' >&"$stream"
 	list "self ADDED" "one ADDED"
 	told "nothing is removed for not being named until the stream begins anew"
-	told "began anew"
+	told "the stream of Node objects began anew, but part of it could not be read"
+	# the settle time goes by: another kind's, which began later, is over
+	pool BOOKMARK '' '' ''
+	pool ADDED one 10.244.0.0/16 Always
+	told "the stream of IPPool objects began anew"
+	told "IPPool two was not named again"
+	untold "Node k8s-node2 was not named again"
 	bookmark
 	list "self ADDED" "one ADDED"
-	told "began anew"
+	told "the stream of Node objects began anew: "
 	told "Node k8s-node2 was not named again"
 	told "- peer 172.16.40.196"
 	told changes
-	equal "times gone" "$(grep -c "was not named again" "$tmp/out")" 1
+	equal "times gone" "$(grep -c "Node .* was not named again" "$tmp/out")" 1
 	prints 172.16.40.198 peers
 }
 
