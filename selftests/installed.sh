@@ -6,8 +6,8 @@
 #     a: 172.16.40.199 eth0 (dummy)
 #
 # Proves: every file is there; systemd takes the units, and what they do at
-# start, reload and stop makes the device of the document, changes nothing, and
-# leaves nothing; the sysctls are those of a router, without reverse path filter
+# start, reload and stop, by hand and by a real systemd, makes the device of the
+# document, changes only what it must, and leaves nothing; the sysctls are those of a router, without reverse path filter
 # on the device; NetworkManager and networkd are told to keep off.
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -80,6 +80,55 @@ life() {
 	rm -r /etc/ipmesh
 }
 
+# A systemd of its own, first process of namespaces of its own; its child is it.
+start_systemd() {
+	mkdir -p /run/systemd/system
+	printf '[Unit]\nDescription=nothing\nDefaultDependencies=no\n' >/run/systemd/system/bare.target
+	# what is in /tmp here is not its own to tidy, and it is to load no modules
+	start "$a" unshare --mount --pid --fork --cgroup --mount-proc --kill-child \
+		sh -c 'mount -t tmpfs tmp /tmp && exec setpriv --bounding-set=-sys_module \
+			env container=lxc /lib/systemd/systemd --system \
+			--unit=bare.target --log-target=null --show-status=no' >/dev/null 2>&1
+	BUSYWAIT_TIMEOUT=120
+	busywait booted
+}
+
+booted() {
+	first=$(pgrep -P "$pid") && systemctl_ is-system-running 2>/dev/null | grep -qE 'running|degraded'
+}
+
+# systemctl_ WORD…, there
+systemctl_() {
+	nsenter -t "$first" --mount --pid --cgroup systemctl --no-pager "$@"
+}
+
+by_systemd() {
+	[ -n "${IPMESH_GUEST:-}" ] || skip "it would write to /etc/ipmesh of this host"
+	[ -x /lib/systemd/systemd ] || skip "there is no systemd"
+	[ "$(cat /proc/1/comm)" != systemd ] || skip "systemd runs already"
+	setup_ns a
+	ip_batch "$a" <<-END
+		link add eth0 type dummy
+		link set eth0 up
+		addr add 172.16.40.199/24 dev eth0
+	END
+	mkdir -p /etc/ipmesh
+	cp "$here/fixtures/seed/ipmesh-k8s-master.yaml" /etc/ipmesh/ipmesh0.yaml
+	start_systemd
+	# with all that the unit forbids the tool
+	systemctl_ start ipmesh@ipmesh0 || fail "start: $(systemctl_ status ipmesh@ipmesh0)"
+	contains "route" "$(ip -n "$a" route)" "10.244.1.0/24"
+	prints active systemctl_ is-active ipmesh@ipmesh0
+	sed -i 's#10.244.1.0/24#10.244.9.0/24#' /etc/ipmesh/ipmesh0.yaml
+	systemctl_ reload ipmesh@ipmesh0 || fail "reload: $(systemctl_ status ipmesh@ipmesh0)"
+	contains "route" "$(ip -n "$a" route)" "10.244.9.0/24"
+	systemctl_ stop ipmesh@ipmesh0 || fail "stop: $(systemctl_ status ipmesh@ipmesh0)"
+	refused "does not exist" ip -n "$a" link show ipmesh0
+	prints "" ip -n "$a" nexthop
+	kill -KILL "$first"
+	rm -rf /etc/ipmesh /run/systemd
+}
+
 sysctls() {
 	setup_ns a
 	in_ns "$a" ipmesh link add ipmesh0
@@ -106,4 +155,4 @@ keep_off() {
 		"unmanaged-devices+=driver:$driver;"
 }
 
-run_tests files units life sysctls keep_off
+run_tests files units life by_systemd sysctls keep_off
