@@ -65,6 +65,8 @@ help() {
 		monitor
 		metrics
 		top
+		doctor
+		probe
 	END
 	contains "version" "$(tool -V)" ipmesh
 }
@@ -99,6 +101,15 @@ usage() {
 		name|peer add 172.16.40.2 name a name b
 		word|peer add 172.16.40.2 word
 		-f|apply
+		frobnicate|doctor ipmesh0 frobnicate
+		--frobnicate|doctor --frobnicate
+		--fix|doctor --fix --fix
+		--root|doctor --root
+		--root|doctor --root / --root /
+		is not a device|doctor a/b
+		PEER|probe
+		count|probe 172.16.40.2 count 0
+		to|probe 172.16.40.2 to 172.16.40
 	END
 	equal "devices" "$(ip -n "$a" -br link show type ipmesh | wc -l)" 1
 	prints "" mesh -n "$a" peer list ipmesh0

@@ -23,6 +23,8 @@ int cmd_export(int argc, char **argv);
 int cmd_monitor(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_probe(int argc, char **argv);
 
 int cmd_complete(int argc, char **argv);
 
@@ -38,6 +40,7 @@ struct options {
 	bool pretty;			/* -p, --pretty */
 	bool stats;			/* -s, --stats */
 	enum { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER } colour;	/* -c, --color */
+	const char *netns;		/* -n, entered already; or NULL */
 };
 
 extern struct options options;

@@ -24,6 +24,8 @@ static const struct cmd commands[] = {
 	{ "metrics", cmd_metrics, "counters and states for Prometheus" },
 	{ "export", cmd_export, "the kernel's state as a document for apply" },
 	{ "monitor", cmd_monitor, "changes of devices, peers and routes as they happen" },
+	{ "doctor", cmd_doctor, "find what stands in the way, and mend it" },
+	{ "probe", cmd_probe, "ask a peer: whether it answers, path MTU, what passes" },
 };
 
 /* Of those who write completions for a shell; no word for people. */
@@ -203,6 +205,7 @@ int main(int argc, char **argv)
 			if (netns)
 				return err_usage("\"%s\" is given twice; name it once", a);
 			netns = argv[++i];
+			options.netns = netns;
 			if (!netns)
 				return err_usage("\"%s\" needs the name of a network namespace", a);
 			continue;

@@ -24,7 +24,7 @@ static const char *reason(struct nft_ctx *ctx)
 }
 
 /* The answer must be freed.  NULL with *WRONG set, or with *WRONG NULL. */
-static char *run(const char *cmd, bool json, const char **wrong)
+static char *run(const char *cmd, unsigned int flags, const char **wrong)
 {
 	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
 	char *out = NULL;
@@ -36,8 +36,7 @@ static char *run(const char *cmd, bool json, const char **wrong)
 	}
 	nft_ctx_buffer_output(ctx);
 	nft_ctx_buffer_error(ctx);
-	if (json)
-		nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_JSON);
+	nft_ctx_output_set_flags(ctx, flags);
 	if (nft_run_cmd_from_buffer(ctx, cmd))
 		*wrong = reason(ctx);
 	else
@@ -48,7 +47,7 @@ static char *run(const char *cmd, bool json, const char **wrong)
 
 json_t *nft_list(const char *cmd, const char **wrong)
 {
-	char *text = run(cmd, true, wrong);
+	char *text = run(cmd, NFT_CTX_OUTPUT_JSON, wrong);
 	json_t *root, *v = NULL;
 
 	if (!text)
@@ -60,6 +59,11 @@ json_t *nft_list(const char *cmd, const char **wrong)
 	if (!json_is_array(v))
 		*wrong = "nftables: its answer is not understood";
 	return v;
+}
+
+char *nft_text(const char *cmd, const char **wrong)
+{
+	return run(cmd, NFT_CTX_OUTPUT_HANDLE, wrong);
 }
 
 bool nft_is(const json_t *o, const char *key, const char *value)
@@ -75,7 +79,7 @@ const char *nft_commit(FILE *f, char **text)
 
 	if (fclose(f))
 		return "out of memory";
-	free(run(*text, false, &wrong));
+	free(run(*text, 0, &wrong));
 	free(*text);
 	return wrong;
 }

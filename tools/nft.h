@@ -12,6 +12,9 @@
  */
 json_t *nft_list(const char *cmd, const char **wrong);
 
+/* What a "list" command prints for people, with handles; to be freed. */
+char *nft_text(const char *cmd, const char **wrong);
+
 /* Runs what was written into the memory stream F, all in one transaction, and
  * frees it.  NULL, or what is wrong, good until the next call.
  */

@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# "ipmesh doctor": sizes and peers.
+#
+#     a: 172.16.40.1 eth0 ======== eth0 172.16.40.2 :b
+#        10.244.1.0/24 ipmesh0        ipmesh0 10.244.2.0/24
+#
+# Proves: an MTU that cannot work is found on the device, on routes and on pods, and
+# mended; peers that cannot be reached, are there twice or do not answer are named.
+set -eu
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-doctor.sh"
+
+# --- sizes -----------------------------------------------------------------------------
+
+sizes() {
+	nodes
+	ip -n "$a" link set ipmesh0 mtu 1500
+	mends "$a" problem mtu "ipmesh0 has MTU 1500, but eth0, with 1500, leaves 1480"
+	equal "mtu" "$(mesh -n "$a" link get ipmesh0 | sed -n 's/^mtu //p')" 1480
+	in_ns "$a" ipmesh peer set 172.16.40.2 encap udp
+	healthy "$a"
+	in_ns "$a" ipmesh link set ipmesh0 mtu 1480
+	mends "$a" problem mtu "leaves 1472"
+	in_ns "$a" ipmesh peer set 172.16.40.2 encap device
+	# routes
+	ip -n "$a" route change 10.244.2.0/24 via 172.16.40.2 dev ipmesh0 onlink src 10.244.1.1 mtu 1490
+	mends "$a" problem mtu_route "mtu 1490"
+	contains "route" "$(ip -n "$a" route show 10.244.2.0/24)" "via 172.16.40.2 dev ipmesh0 src 10.244.1.1 onlink"
+	healthy "$a"
+	ip -n "$a" route del 10.244.2.0/24
+	in_ns "$a" ipmesh peer set 172.16.40.2 cidr 10.244.3.0/24 route
+	ip -n "$a" route replace 10.244.3.0/24 nhid "$(nhid)" proto ipmesh mtu 1490
+	mends "$a" problem mtu_route 10.244.3.0/24
+	healthy "$a"
+	# pods
+	setup_ns pod
+	ip link add eth0 netns "$pod" type veth peer cali1 netns "$a"
+	ip -n "$a" link set cali1 up
+	ip -n "$a" route add 10.244.1.7 dev cali1
+	by_hand "$a" warning mtu_pods "1 veth of pods has a larger MTU than the 1480 of ipmesh0: cali1 has 1500"
+	ip -n "$pod" link set eth0 mtu 1480
+	ip -n "$a" link set cali1 mtu 1480
+	healthy "$a"
+	# IPv6 needs 1280
+	in_ns "$a" ipmesh link set ipmesh0 mtu 1279
+	in_ns "$a" ipmesh peer set 172.16.40.2 cidr fd10:2::/64 noroute
+	mends "$a" problem mtu_ipv6 1279
+}
+
+nhid() {
+	ip -n "$a" -j nexthop | jq '.[0].id'
+}
+
+# --- peers ------------------------------------------------------------------------------
+
+peers() {
+	nodes
+	mesh -n "$a" peer new ipmesh0 172.16.40.1
+	by_hand "$a" problem endpoint_local 172.16.40.1
+	mesh -n "$a" peer del ipmesh0 172.16.40.1
+	mesh -n "$a" peer new ipmesh0 192.0.2.7
+	by_hand "$a" problem endpoint_unroutable 192.0.2.7
+	ip -n "$a" route add 192.0.2.0/24 dev ipmesh0
+	by_hand "$a" problem endpoint_loop 192.0.2.7
+	ip -n "$a" route del 192.0.2.0/24
+	mesh -n "$a" peer del ipmesh0 192.0.2.7
+	healthy "$a"
+	# the same name at another address
+	mesh -n "$a" peer new ipmesh0 172.16.40.3 name node2
+	mesh -n "$a" peer set ipmesh0 172.16.40.2 name node2
+	by_hand "$a" warning name_twice "172.16.40.2 and 172.16.40.3"
+	mesh -n "$a" peer del ipmesh0 172.16.40.3
+	healthy "$a"
+	# one that does not answer
+	ip -n "$b" link set ipmesh0 down
+	silent "$a" 10.244.2.1
+	silent "$a" 10.244.2.1
+	healthy "$a"
+	silent "$a" 10.244.2.1
+	by_hand "$a" warning peer_silent "172.16.40.2 (node2) of ipmesh0 was sent 3 packets and never heard"
+	ip_batch "$b" <<-END
+		link set ipmesh0 up
+		route add 10.244.1.0/24 via 172.16.40.1 dev ipmesh0 onlink src 10.244.2.1
+	END
+	pings "$a" 10.244.2.1
+	healthy "$a"
+	# a second device with the same
+	mesh -n "$a" link add ipmesh1 local 172.16.40.1
+	mesh -n "$a" peer new ipmesh1 172.16.40.2 cidr 10.244.2.0/24
+	ip -n "$a" link set ipmesh1 up
+	by_hand "$a" problem cidr_twice 10.244.2.0/24
+	by_hand "$a" note endpoint_twice 172.16.40.2
+	# but not of the one device
+	lacks "doctor ipmesh0" "$(doctor "$a" ipmesh0)" twice
+}
+
+# Asked, not only judged by what came before.
+probed() {
+	nodes
+	prints "nothing found" doctor "$a" --probe
+	mesh -n "$b" peer del ipmesh0 172.16.40.1
+	healthy "$a"
+	doctor "$a" --probe -j >"$tmp/found" || true
+	contains "probe" "$(found peer_unreachable what)" \
+		"10.244.2.1 behind peer 172.16.40.2 of ipmesh0 does not answer"
+}
+
+run_tests sizes peers probed

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ipmesh doctor: the facts that its checks look at, and what they find. */
+#ifndef IPMESH_DOCTOR_H
+#define IPMESH_DOCTOR_H
+
+#include "err.h"
+#include "have.h"
+
+enum severity {
+	SEVERITY_PROBLEM,		/* packets are lost, or will be */
+	SEVERITY_WARNING,		/* some may be */
+	SEVERITY_NOTE,
+};
+
+enum finding_result {
+	RESULT_NONE,			/* nothing was tried */
+	RESULT_MENDED,
+	RESULT_FAILED,			/* a command failed */
+	RESULT_REMAINS,			/* they went well, and it is still there */
+};
+
+struct finding {
+	enum severity severity;
+	const char *check;		/* stable name */
+	char *what;			/* a sentence: what is wrong, and where */
+	const char *why;		/* why it matters */
+	char **commands;		/* that mend it, for a shell */
+	size_t n_commands, cap_commands;
+	char *by_hand;			/* what to do where no command is safe */
+	enum finding_result result;
+};
+
+struct doctor {
+	struct nl *nl;
+	const char *root;		/* of files; without a slash at the end */
+	bool probe;			/* ask every peer */
+	struct rtlinks links;		/* every device */
+	struct have *mesh;		/* around each device that is looked at; one
+					 * with exists false when there is none
+					 */
+	size_t n_mesh;
+	struct finding *v;
+	size_t n, cap;
+};
+
+/* The checks, by what they look at. */
+void doctor_module(struct doctor *d);
+void doctor_leftovers(struct doctor *d);
+void doctor_devices(struct doctor *d);
+void doctor_firewall(struct doctor *d);
+void doctor_routes(struct doctor *d);
+void doctor_peers(struct doctor *d);
+void doctor_mtu(struct doctor *d);
+void doctor_sysctls(struct doctor *d);
+void doctor_limits(struct doctor *d);
+void doctor_managers(struct doctor *d);
+void doctor_probe(struct doctor *d);
+
+/*
+ * What a check calls. The finding is good until the next one; then it is told
+ * why it matters and the commands that mend it, each a line for a shell, or
+ * what a person has to do.
+ */
+struct finding *doctor_find(struct doctor *d, enum severity severity,
+			    const char *check, const char *why,
+			    const char *what, ...) PRINTF(5, 6);
+void finding_mend(struct finding *f, const char *fmt, ...) PRINTF(2, 3);
+void finding_by_hand(struct finding *f, const char *fmt, ...) PRINTF(2, 3);
+
+/* A command that is about the network: it names the namespace if there is one. */
+void finding_mend_net(struct finding *f, const char *fmt, ...) PRINTF(2, 3);
+
+void findings_free(struct finding *v, size_t n);
+
+/* @s as one word for a shell; one of a few static buffers. */
+const char *shell_word(const char *s);
+
+/* "ip route del …" for exactly this route, and "ip route replace …" for the
+ * same route without its MTU; static.
+ */
+const char *route_del_command(const struct rtroute *r);
+const char *route_no_mtu_command(const struct rtroute *r);
+
+/* The device of that index in d->links; NULL: gone. */
+const struct rtlink *doctor_link(const struct doctor *d, uint32_t ifindex);
+
+/* Is a program of that name running (by its short name, 15 bytes)? */
+bool doctor_runs(const char *program);
+
+/* A path below the root, to be freed. */
+char *doctor_path(const struct doctor *d, const char *path);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Echo requests of ICMP, plain, through a device, or wrapped up by ourselves. */
+#ifndef IPMESH_ECHO_H
+#define IPMESH_ECHO_H
+
+#include "addr.h"
+
+enum echo_result {
+	ECHO_SILENT,			/* nothing came in time */
+	ECHO_ANSWERED,
+	ECHO_ERROR,			/* an ICMP error, or the kernel refused */
+};
+
+struct echo_answer {
+	enum echo_result result;
+	double ms;			/* of an answer */
+	char error[120];		/* what the error means, and who sent it */
+	uint32_t mtu;			/* of "too big"; 0: another error */
+	bool unreachable_port;		/* nobody listens, but it came there */
+	bool unreachable_proto;
+};
+
+/* What is asked, and how. */
+struct echo {
+	struct addr to;
+	struct addr from;		/* none: the kernel chooses */
+	uint32_t ifindex;		/* through this device; 0: by the routes */
+	uint32_t mark;
+	unsigned int timeout_ms;
+};
+
+/* A socket for the answers, for all requests of one address; -1 with errno. */
+int echo_open(const struct echo *e);
+
+/* One request of that many bytes of IP (0: an ordinary one), with DF if @df. */
+void echo_ask(int fd, const struct echo *e, unsigned int bytes, bool df,
+	      struct echo_answer *a);
+
+/*
+ * The same request as the payload of an outer packet to @endpoint: of IP
+ * protocol 4 or 41, or with @dport of UDP. The answer comes as it likes, to @fd.
+ */
+void echo_ask_wrapped(int fd, const struct echo *e, const struct addr *endpoint,
+		      const struct addr *local, uint16_t dport, struct echo_answer *a);
+
+#endif

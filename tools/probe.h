@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whether a peer can be reached, and what passes on the way. */
+#ifndef IPMESH_PROBE_H
+#define IPMESH_PROBE_H
+
+#include "echo.h"
+#include "genlpeer.h"
+#include "rtaddr.h"
+#include "rtlink.h"
+
+struct probe {
+	const struct rtlink *link;
+	const struct peer *peer;
+	const struct rtaddrs *addrs;
+	struct addr to;			/* none: the first host of a CIDR */
+	uint32_t count;
+	uint32_t timeout_ms;
+
+	/* What was found. */
+	struct addr from;		/* the tunnel address of this node, or none */
+	struct echo_answer underlay;	/* the endpoint itself */
+	uint32_t sent, received;
+	double min_ms, sum_ms, max_ms;
+	struct echo_answer tunnel;	/* the last one */
+	uint32_t mtu;			/* 0: not known */
+	bool black_hole;		/* larger ones vanish without an error */
+	bool asked;			/* of both, and each was */
+	struct echo_answer ip, udp;
+	uint16_t dport;
+};
+
+/* Which address to ask: false when the peer has no CIDR and none is named. */
+bool probe_target(struct probe *p);
+
+/* Through the tunnel alone; NULL, or why it cannot be asked. */
+const char *probe_tunnel(struct probe *p);
+
+/* All. NULL, or why it cannot be asked. */
+const char *probe_all(struct probe *p);
+
+#endif
