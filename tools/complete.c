@@ -305,6 +305,9 @@ static const struct grammar *find(const char *cmd, const char *verb)
 {
 	size_t n = strlen(cmd);
 
+	/* "peer add" as one word is none of ours. */
+	if (strchr(cmd, ' '))
+		return NULL;
 	for (const struct grammar *g = grammar_table; g->cmd; g++) {
 		if (strncmp(g->cmd, cmd, n))
 			continue;
