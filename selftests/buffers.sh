@@ -41,12 +41,15 @@ unprobe() {
 	echo >"$tracing/trace"
 }
 
-# copies FUNCTION: the functions that copy, called from it
+# copies FUNCTION: the functions that copy, called from it; not by a link that it
+# hands over to, which cuts what it does not take whole
 copies() {
 	awk -v caller=" => $1\$" '
 		/: \(/ { what = $0; sub(/:.*/, "", what); n = split($0, f, " "); for (i = 1; i <= n; i++)
-			if (f[i] ~ /^(pskb|__pskb|skb|__skb)_[a-z_]*:$/) what = f[i] }
-		$0 ~ caller { print what }' "$tracing/trace" | sort | uniq -c
+			if (f[i] ~ /^(pskb|__pskb|skb|__skb)_[a-z_]*:$/) what = f[i]
+			link = 0 }
+		/ => __dev_queue_xmit$/ { link = 1 }
+		$0 ~ caller && !link { print what }' "$tracing/trace" | sort | uniq -c
 }
 
 uncopied() {
@@ -79,7 +82,7 @@ uncopied() {
 
 no_copies() {
 	probe_copies
-	trap 'unprobe; on_exit' EXIT
+	defer unprobe
 	each_pair uncopied
 }
 

@@ -154,6 +154,23 @@ fix_fails() {
 	contains "doctor --fix" "$got" '"result":"failed"'
 }
 
+# One that succeeds and changes nothing leaves the finding, and is not run again.
+fix_in_vain() {
+	local got rc=0
+	nodes
+	in_ns "$a" sysctl -qw net.ipv4.ip_forward=0
+	mkdir "$tmp/bin"
+	# shellcheck disable=SC2016 # for the other shell
+	printf '#!/bin/sh\necho "$@" >>%s\n' "$tmp/ran" >"$tmp/bin/sysctl"
+	chmod +x "$tmp/bin/sysctl"
+	mkdir -p "$tmp/root"
+	got=$(mesh -n "$a" exec env "PATH=$tmp/bin:$PATH" ipmesh doctor --root "$tmp/root" --fix -j 2>&1) || rc=$?
+	equal "status" "$rc" 1
+	equal "result" "$(jq -r '.findings[] | select(.check == "ip_forward") | .result' <<<"$got")" remains
+	equal "left" "$(jq .problems <<<"$got")" 1
+	equal "ran" "$(grep -c ip_forward "$tmp/ran")" 1
+}
+
 # A device's name may be anything that a shell would understand.
 names() {
 	local dev="a;reboot\$x"
@@ -264,4 +281,4 @@ move() {
 	healthy "$node1"
 }
 
-run_tests leftovers flannel_alive tunl0 fix fix_fails names namespace many move
+run_tests leftovers flannel_alive tunl0 fix fix_fails fix_in_vain names namespace many move

@@ -134,8 +134,7 @@ dotted() {
 # The table of neighbours is the whole host's, and seen there alone.
 neighbours() {
 	local i
-	saved=$(sysctl -n net.ipv4.neigh.default.gc_thresh{1,2,3} | paste -sd' ')
-	trap 'restore_host "$saved"; on_exit' EXIT
+	defer "restore_host '$(sysctl -n net.ipv4.neigh.default.gc_thresh{1,2,3} | paste -sd' ')'"
 	sysctl -qw net.ipv4.neigh.default.gc_thresh3=16
 	ip link add doctor0 type dummy
 	ip addr add 172.31.40.1/24 dev doctor0

@@ -33,6 +33,9 @@ routes() {
 	ip -n "$a" route del 10.244.2.0/24 metric 0
 	healthy "$a"
 	ip -n "$a" route add 10.244.2.0/24 via 172.16.40.9 metric 10
+	finds "$a" problem route_wrong_device "metric 10"
+	equal "commands" "$(found route_wrong_device 'commands[]')" \
+		"ip route del 10.244.2.0/24 via 172.16.40.9 dev eth0 proto 3 metric 10"
 	mends "$a" problem route_wrong_device "metric 10"
 	# more specific ones
 	ip -n "$a" route add 10.244.2.128/25 via 172.16.40.9

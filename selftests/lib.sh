@@ -66,8 +66,14 @@ on_error() {
 namespaces=()
 ns_count=0
 pids=()
+deferred=()
+# defer COMMAND: at the end of this test, however it ends, the last one first
+defer() {
+	deferred=("$1" "${deferred[@]}")
+}
+
 on_exit() {
-	local rc=$? ns p
+	local rc=$? ns p command
 	trap - ERR
 	set +e
 	if [ $rc -ne 0 ] && [ $rc -ne $KSFT_SKIP ]; then
@@ -77,6 +83,9 @@ on_exit() {
 			ip -n "$ns" route
 		done
 	fi
+	for command in "${deferred[@]}"; do
+		eval "$command"
+	done
 	for p in "${pids[@]}"; do
 		kill "$p"
 	done 2>/dev/null

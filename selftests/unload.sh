@@ -89,8 +89,7 @@ with_peers() {
 	equal "peers" "$(mesh -n "$a" peer list ipmesh0 | wc -l)" 251
 	# a request for a family that has just gone makes the kernel load it again,
 	# while modprobe -r is still at what it needs
-	loader=$(</proc/sys/kernel/modprobe)
-	trap 'echo "$loader" >/proc/sys/kernel/modprobe; on_exit' EXIT
+	defer "echo $(</proc/sys/kernel/modprobe) >/proc/sys/kernel/modprobe"
 	echo /bin/false >/proc/sys/kernel/modprobe
 	start "$a" bash -c 'while :; do mesh peer set ipmesh0 10.0.0.1 cidr 192.0.2.0/24
 		mesh peer list ipmesh0; mesh peer set ipmesh0 10.0.0.1 remove 192.0.2.0/24
