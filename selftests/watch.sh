@@ -237,9 +237,10 @@ unusable() {
 	tell MODIFIED k8s-node1 198 10.244.1.5/24
 	# what another has
 	tell ADDED k8s-node4 194 10.244.1.0/24
+	told "Node k8s-node4 is left out: "
 	two ADDED
 	told "+ peer 172.16.40.196"
-	told "Node k8s-node4 is left out: "
+	told changes
 	prints "172.16.40.190
 172.16.40.196
 172.16.40.198" peers
