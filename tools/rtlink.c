@@ -70,6 +70,9 @@ bool rtlink_read(struct rtlink *l, const struct nlmsghdr *nlh)
 	if ((nlh->nlmsg_type != RTM_NEWLINK && nlh->nlmsg_type != RTM_DELLINK) ||
 	    mnl_nlmsg_get_payload_len(nlh) < sizeof(*m) || m->ifi_family)
 		return false;
+	/* Requests name a device by its index, where there is one. */
+	if (m->ifi_index <= 0)
+		return false;
 	nl_parse(nlh, sizeof(*m), tb, IFLA_LINKINFO + 39);
 	l->ifindex = (uint32_t)m->ifi_index;
 	l->flags = m->ifi_flags;
