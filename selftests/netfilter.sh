@@ -212,6 +212,8 @@ with_xdp() {
 		ping_of "$a" "$address"
 		equal "packets that the program saw" "$(in_ns "$b" xdp ipmesh0 count)" 3
 		stream "$a" "$b" "$address" 100000
+		# behind the last segment of it
+		ping_of "$a" "$address"
 		in_ns "$b" xdp ipmesh0 drop
 		before=$(count "$b" ipmesh0 rx_packets)
 		once "$a" "$address"
