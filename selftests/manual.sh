@@ -42,22 +42,22 @@ cluster() {
 		addr add 172.16.40.199/24 dev ens160
 	END
 	in_ns "$master" sysctl -qw net.ipv4.ip_forward=1
-	rm -rf "$tmp/work" "${tmp:?}/bin" /etc/ipmesh
+	rm -rf "$tmp/docs" "${tmp:?}/bin" /etc/ipmesh
 	mkdir /etc/ipmesh
-	cp -r "$here/fixtures/seed" "$tmp/work"
+	cp -r "$here/fixtures/seed" "$tmp/docs"
 	mkdir "$tmp/bin"
 	cat >"$tmp/bin/kubectl" <<-END
 		#!/bin/sh
 		case "\$*" in
-		*--watch*) jq -c '.items[] | {type: "ADDED", object: .}' "$tmp/work/kubectl-nodes.json" ;;
-		*nodes*) cat "$tmp/work/kubectl-nodes.json" ;;
+		*--watch*) jq -c '.items[] | {type: "ADDED", object: .}' "$tmp/docs/kubectl-nodes.json" ;;
+		*nodes*) cat "$tmp/docs/kubectl-nodes.json" ;;
 		esac
 	END
 	cat >"$tmp/bin/calicoctl" <<-END
 		#!/bin/sh
 		case "\$*" in
-		*ippool*) cat "$tmp/work/calico-ippools.yaml" ;;
-		*) cat "$tmp/work/calico-nodes.yaml" ;;
+		*ippool*) cat "$tmp/docs/calico-ippools.yaml" ;;
+		*) cat "$tmp/docs/calico-nodes.yaml" ;;
 		esac
 	END
 	chmod +x "$tmp"/bin/*
@@ -66,7 +66,7 @@ cluster() {
 # as_master FILE: its commands, on a host of that name; the first that fails ends it
 as_master() {
 	# shellcheck disable=SC2016 # bash of the namespace expands these
-	in_ns "$master" env -C "$tmp/work" "PATH=$tmp/bin:$PATH" unshare --uts \
+	in_ns "$master" env -C "$tmp/docs" "PATH=$tmp/bin:$PATH" unshare --uts \
 		timeout 30 bash -euo pipefail -c \
 		'echo k8s-master >/proc/sys/kernel/hostname; . "$1"' bash "$1" 2>&1
 }
@@ -122,8 +122,8 @@ ipmesh_yaml_5() {
 document() {
 	local got
 	cluster
-	blocks ipmesh.yaml.5 DEVICE | sed '/^%%$/,$d' >"$tmp/work/device.yaml"
-	[ -s "$tmp/work/device.yaml" ] || fail "no document"
+	blocks ipmesh.yaml.5 DEVICE | sed '/^%%$/,$d' >"$tmp/docs/device.yaml"
+	[ -s "$tmp/docs/device.yaml" ] || fail "no document"
 	echo "ipmesh apply -f device.yaml" >"$tmp/example"
 	got=$(as_master "$tmp/example")
 	contains "first" "$got" "172.16.40.198"
