@@ -7,6 +7,7 @@
 #include "args.h"
 #include "cmd.h"
 #include "err.h"
+#include "nl.h"
 #include "rtlink.h"
 
 const char *args_word(struct args *a)
@@ -40,7 +41,7 @@ const char *args_word(struct args *a)
 	return NULL;
 }
 
-const char *args_device(struct args *a)
+static const char *device(struct args *a)
 {
 	const char *dev = NULL, *w, *why;
 
@@ -55,6 +56,24 @@ const char *args_device(struct args *a)
 	if (why)
 		a->status = err_usage("%s: %s", a->cmd, why);
 	return dev;
+}
+
+int args_run_device(char **argv, const char *usage,
+		    int (*run)(struct nl *nl, const char *dev))
+{
+	struct args a = { .cmd = argv[0], .at = argv + 1 };
+	const char *dev = device(&a);
+	struct nl *nl;
+	int rc;
+
+	if (a.help)
+		return cmd_help(usage);
+	if (a.status)
+		return a.status;
+	nl = nl_open();
+	rc = run(nl, dev);
+	nl_close(nl);
+	return rc;
 }
 
 const char *args_value(struct args *a, const char *word)

@@ -21,8 +21,13 @@ struct args {
  */
 const char *args_word(struct args *a);
 
-/* The words of a command that takes [DEV] and no other; NULL without one. */
-const char *args_device(struct args *a);
+struct nl;
+
+/* A whole command that takes [DEV] and no other word: RUN with that device, or
+ * with NULL; or its help. The command's exit status.
+ */
+int args_run_device(char **argv, const char *usage,
+		    int (*run)(struct nl *nl, const char *dev));
 
 /* The value that follows @word; NULL, and said, when there is none. */
 const char *args_value(struct args *a, const char *word);

@@ -456,19 +456,6 @@ static int export(struct nl *nl, const char *dev)
 
 int cmd_export(int argc, char **argv)
 {
-	struct args a = { .cmd = "export", .at = argv + 1 };
-	const char *dev;
-	struct nl *nl;
-	int rc;
-
 	(void)argc;
-	dev = args_device(&a);
-	if (a.help)
-		return cmd_help(usage);
-	if (a.status)
-		return a.status;
-	nl = nl_open();
-	rc = export(nl, dev);
-	nl_close(nl);
-	return rc;
+	return args_run_device(argv, usage, export);
 }

@@ -241,6 +241,8 @@ static int print(struct nl *nl, const char *dev)
 	size_t n = 0;
 	int rc, e;
 
+	if (out_is_json())
+		return err_usage("metrics: Prometheus reads text, not JSON; say ipmesh -j show, or leave -j out");
 	rc = dev ? rtlink_find(nl, dev, &l) : EXIT_DONE;
 	if (rc)
 		return rc;
@@ -268,21 +270,6 @@ static int print(struct nl *nl, const char *dev)
 
 int cmd_metrics(int argc, char **argv)
 {
-	struct args a = { .cmd = "metrics", .at = argv + 1 };
-	const char *dev;
-	struct nl *nl;
-	int rc;
-
 	(void)argc;
-	dev = args_device(&a);
-	if (a.help)
-		return cmd_help(usage);
-	if (a.status)
-		return a.status;
-	if (out_is_json())
-		return err_usage("metrics: Prometheus reads text, not JSON; say ipmesh -j show, or leave -j out");
-	nl = nl_open();
-	rc = print(nl, dev);
-	nl_close(nl);
-	return rc;
+	return args_run_device(argv, usage, print);
 }

@@ -98,19 +98,6 @@ out:
 
 int cmd_show(int argc, char **argv)
 {
-	struct args a = { .cmd = "show", .at = argv + 1 };
-	const char *dev;
-	struct nl *nl;
-	int rc;
-
 	(void)argc;
-	dev = args_device(&a);
-	if (a.help)
-		return cmd_help(usage);
-	if (a.status)
-		return a.status;
-	nl = nl_open();
-	rc = show(nl, dev);
-	nl_close(nl);
-	return rc;
+	return args_run_device(argv, usage, show);
 }
