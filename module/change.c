@@ -43,8 +43,7 @@ static int check_cidr(struct ipmesh_dev *ipm, const struct ipmesh_change *change
 	struct ipmesh_prefix *prefix = ipmesh_prefix_get(&ipm->prefixes, &cidr->key);
 	struct ipmesh_peer *holder;
 
-	holder = prefix ? rcu_dereference_protected(prefix->peer,
-						    lockdep_is_held(&ipm->lock)) : NULL;
+	holder = prefix ? ipmesh_prefix_peer(prefix) : NULL;
 	if (cidr->remove) {
 		if (!prefix || holder != peer) {
 			NL_SET_ERR_MSG_ATTR(extack, cidr->attr,
@@ -63,8 +62,12 @@ static int check_cidr(struct ipmesh_dev *ipm, const struct ipmesh_change *change
 		}
 		prefix->stamp = ipm->stamp;
 	}
-	cidr->prefix = prefix;
-	cidr->from = holder != peer ? holder : NULL;
+	if (holder == peer) {
+		cidr->prefix = prefix;
+	} else {
+		cidr->old = prefix;
+		cidr->from = holder;
+	}
 	return 0;
 }
 
@@ -85,7 +88,7 @@ static int check_cidrs(struct ipmesh_dev *ipm, const struct ipmesh_change *chang
 			return err;
 		if (cidr->remove)
 			removed++;
-		else if (cidr->prefix && !cidr->from)
+		else if (cidr->prefix)
 			kept++;
 		else
 			added++;
@@ -105,14 +108,34 @@ static void drop_inserted(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 	while (n--) {
 		struct ipmesh_change_cidr *cidr = &change->cidrs[n];
 
-		if (cidr->remove || cidr->from || !list_empty(&cidr->prefix->list))
+		if (cidr->remove || !list_empty(&cidr->prefix->list))
 			continue;
-		ipmesh_prefix_remove(&ipm->prefixes, cidr->prefix);
+		if (cidr->from)
+			kfree(cidr->prefix);
+		else
+			ipmesh_prefix_remove(&ipm->prefixes, cidr->prefix);
 	}
 }
 
-/* Inserts the pod CIDRs that nobody holds yet. They stay on no list until the
- * whole request is sure to succeed.
+static struct ipmesh_prefix *make_prefix(const struct ipmesh_dev *ipm,
+					 const struct ipmesh_change_cidr *cidr,
+					 const struct ipmesh_peer *peer)
+{
+	struct ipmesh_prefix *prefix = kzalloc(sizeof(*prefix), GFP_KERNEL_ACCOUNT);
+
+	if (!prefix)
+		return NULL;
+	prefix->key = cidr->key;
+	if (ipmesh_addr_is4(&peer->endpoint))
+		prefix->endpoint4 = ipmesh_addr_get4(&peer->endpoint);
+	prefix->cpu = peer->cpu;
+	prefix->stamp = ipm->stamp;
+	INIT_LIST_HEAD(&prefix->list);
+	return prefix;
+}
+
+/* Makes the entries that the peer has not yet, and inserts those of pod CIDRs that
+ * nobody holds. All stay on no list until the whole request is sure to succeed.
  */
 static int insert_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 			struct ipmesh_peer *peer, struct netlink_ext_ack *extack)
@@ -128,14 +151,10 @@ static int insert_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 			continue;
 
 		err = -ENOMEM;
-		prefix = kzalloc(sizeof(*prefix), GFP_KERNEL_ACCOUNT);
+		prefix = make_prefix(ipm, cidr, peer);
 		if (!prefix)
 			goto drop_inserted;
-		prefix->key = cidr->key;
-		prefix->stamp = ipm->stamp;
-		INIT_LIST_HEAD(&prefix->list);
-		RCU_INIT_POINTER(prefix->peer, peer);
-		err = ipmesh_prefix_insert(&ipm->prefixes, prefix);
+		err = cidr->from ? 0 : ipmesh_prefix_insert(&ipm->prefixes, prefix);
 		if (err) {
 			kfree(prefix);
 			/* all that were there before are known */
@@ -178,9 +197,9 @@ static void commit_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 			continue;
 		}
 		if (cidr->from) {
-			rcu_assign_pointer(cidr->prefix->peer, peer);
-			list_del_init(&cidr->prefix->list);
+			list_del(&cidr->old->list);
 			cidr->from->cidr_count--;
+			ipmesh_prefix_replace(&ipm->prefixes, cidr->old, cidr->prefix);
 		}
 		if (list_empty(&cidr->prefix->list)) {
 			list_add_tail(&cidr->prefix->list, &peer->cidrs);
@@ -277,9 +296,9 @@ static void commit_encap(struct ipmesh_dev *ipm, const struct ipmesh_change *cha
 		WRITE_ONCE(peer->encap, change->encap);
 	if (change->dport_set)
 		WRITE_ONCE(peer->dport, change->dport);
-	/* the way may depend on protocol and port; cached routes are stale */
+	/* what is cached with a route depends on both, and so may the route */
 	if (change->encap >= 0 || change->dport_set)
-		WRITE_ONCE(peer->gen, peer->gen + 1);
+		ipmesh_device_changed(ipm);
 }
 
 /* Asks for the UDP port when the first peer needs it, and gives it back when

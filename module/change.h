@@ -18,6 +18,7 @@ struct nlattr;
  * @attr: where the request names it
  * @prefix: its entry: made for the request, or already in the table
  * @from: the peer that loses it to another one
+ * @old: the entry of that peer, in the table until the request succeeds
  */
 struct ipmesh_change_cidr {
 	struct ipmesh_prefix_key key;
@@ -25,6 +26,7 @@ struct ipmesh_change_cidr {
 	const struct nlattr *attr;
 	struct ipmesh_prefix *prefix;
 	struct ipmesh_peer *from;
+	struct ipmesh_prefix *old;
 };
 
 /**

@@ -171,7 +171,6 @@ struct ipmesh_conf *ipmesh_conf_make(struct ipmesh_dev *ipm,
 	if (old) {
 		*conf = *old;
 		INIT_HLIST_NODE(&conf->node);
-		conf->gen = old->gen + 1;
 	} else {
 		conf->ipm = ipm;
 		set_local(conf, NULL);
@@ -286,8 +285,10 @@ int ipmesh_conf_replace(struct ipmesh_dev *ipm, struct ipmesh_conf *conf,
 	/* a peer's change at the same time must not see one half of this */
 	mutex_lock(&ipm->lock);
 	err = ipmesh_conf_listen(ipm, conf, data, extack);
-	if (!err)
+	if (!err) {
 		rcu_assign_pointer(ipm->conf, conf);
+		ipmesh_device_changed(ipm);
+	}
 	mutex_unlock(&ipm->lock);
 	if (err) {
 		kfree_rcu(conf, rcu);

@@ -20,8 +20,6 @@ struct sk_buff;
  * @overhead: bytes that the outer IP header adds to a packet
  * @link: index of the lower device; 0 for none
  * @fwmark: mark of outer packets; 0 leaves the inner packet's
- * @gen: differs from that of each earlier conf of the device, so that a
- *	route cached under another one is known to be stale
  * @max_peers: most peers the device takes
  * @ttl: outer TTL, or IPMESH_TTL_INHERIT
  * @dscp: outer DSCP, or IPMESH_DSCP_INHERIT
@@ -42,7 +40,6 @@ struct ipmesh_conf {
 	struct in6_addr local;
 	u32 link;
 	u32 fwmark;
-	u32 gen;
 	u32 max_peers;
 	u8 family;
 	u8 overhead;

@@ -18,6 +18,8 @@ struct ipmesh_udp;
  * struct ipmesh_dev - private part of an ipmesh net_device
  * @conf: what the device's attributes say; replaced as a whole, under RTNL,
  *	by ipmesh_conf_replace(); read under RCU
+ * @gen: counts changes of @conf and of what peers override of it, so that a route
+ *	cached under other settings is known to be stale; by ipmesh_device_changed()
  * @dev: the net_device; constant
  * @net: underlay network namespace, in which the device was made; constant.
  *	Not held: the device is deleted when the namespace dies.
@@ -39,6 +41,7 @@ struct ipmesh_udp;
  */
 struct ipmesh_dev {
 	struct ipmesh_conf __rcu *conf;
+	u32 gen;
 	struct net_device *dev;
 	struct net *net;
 	struct rhashtable peers;
@@ -59,6 +62,21 @@ struct ipmesh_dev {
 	bool mtu_auto;
 	bool mtu_following;
 };
+
+/**
+ * ipmesh_device_changed - have cached routes looked up again
+ * @ipm: the device, with its new settings in place
+ *
+ * A packet that reads the new number, by smp_load_acquire(), sees the settings too.
+ *
+ * Context: process, the device's lock.
+ */
+static inline void ipmesh_device_changed(struct ipmesh_dev *ipm)
+{
+	lockdep_assert_held(&ipm->lock);
+
+	smp_store_release(&ipm->gen, ipm->gen + 1);
+}
 
 bool ipmesh_device_is(const struct net_device *dev);
 

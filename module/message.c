@@ -33,11 +33,9 @@ static int put_stats(struct sk_buff *skb, const struct ipmesh_peer *peer)
 	struct nlattr *nest, *drops;
 	struct ipmesh_peer_sums sums;
 	u64 dropped[IPMESH_A_DROPS_MAX + 1];
-	unsigned int i;
 
 	ipmesh_stats_peer(peer, &sums);
-	for (i = 0; i <= IPMESH_A_DROPS_MAX; i++)
-		dropped[i] = atomic_long_read(&peer->drops[i]);
+	ipmesh_stats_peer_drops(peer, dropped);
 
 	nest = nla_nest_start(skb, IPMESH_A_PEER_STATS);
 	if (!nest ||

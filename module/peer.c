@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Peers: found by endpoint, made, unlinked, freed. */
 
-#include <linux/jhash.h>
 #include <linux/slab.h>
 #include <net/dst.h>
 
+#include "addr.h"
 #include "device.h"
 #include "message.h"
 #include "peer.h"
@@ -16,11 +16,14 @@ static struct kmem_cache *peer_cache;
 
 static u32 endpoint_hash(const void *data, u32 len, u32 seed)
 {
-	const struct in6_addr *addr = data;
+	return ipmesh_addr_hash(data, seed);
+}
 
-	if (ipv6_addr_v4mapped(addr))
-		return jhash_1word((__force u32)addr->s6_addr32[3], seed);
-	return jhash2((const u32 *)addr, sizeof(*addr) / sizeof(u32), seed);
+static int endpoint_compare(struct rhashtable_compare_arg *arg, const void *object)
+{
+	const struct ipmesh_peer *peer = object;
+
+	return !ipv6_addr_equal(&peer->endpoint, arg->key);
 }
 
 static const struct rhashtable_params peer_params = {
@@ -28,6 +31,7 @@ static const struct rhashtable_params peer_params = {
 	.key_offset		= offsetof(struct ipmesh_peer, endpoint),
 	.key_len		= sizeof(struct in6_addr),
 	.hashfn			= endpoint_hash,
+	.obj_cmpfn		= endpoint_compare,
 	.automatic_shrinking	= true,
 };
 
@@ -109,6 +113,7 @@ static void peer_free(struct ipmesh_peer *peer)
 	for_each_possible_cpu(cpu)
 		dst_release(per_cpu_ptr(peer->cpu, cpu)->dst);
 	free_percpu(peer->cpu);
+	kfree(peer->drops);
 	kmem_cache_free(peer_cache, peer);
 }
 
@@ -144,8 +149,12 @@ struct ipmesh_peer *ipmesh_peer_add(struct ipmesh_dev *ipm,
 	peer->cpu = alloc_percpu_gfp(struct ipmesh_peer_cpu, GFP_KERNEL_ACCOUNT);
 	if (!peer->cpu)
 		goto free_peer;
-	for_each_possible_cpu(cpu)
-		u64_stats_init(&per_cpu_ptr(peer->cpu, cpu)->syncp);
+	for_each_possible_cpu(cpu) {
+		struct ipmesh_peer_cpu *pc = per_cpu_ptr(peer->cpu, cpu);
+
+		pc->peer = peer;
+		u64_stats_init(&pc->syncp);
+	}
 
 	err = xa_alloc_cyclic(&ipm->ids, &peer->id, peer, xa_limit_31b,
 			      &ipm->next_id, GFP_KERNEL_ACCOUNT);
@@ -228,6 +237,9 @@ void ipmesh_peer_flush(struct ipmesh_dev *ipm)
  */
 int ipmesh_peer_cache_create(void)
 {
+	/* what has to be one line, see struct ipmesh_prefix */
+	BUILD_BUG_ON(IS_ENABLED(CONFIG_64BIT) && !IS_ENABLED(CONFIG_LOCKDEP) &&
+		     sizeof(struct ipmesh_peer_cpu) > 64);
 	peer_cache = KMEM_CACHE(ipmesh_peer, SLAB_HWCACHE_ALIGN);
 	return peer_cache ? 0 : -ENOMEM;
 }

@@ -16,22 +16,27 @@ struct ipmesh_dev;
 
 /**
  * struct ipmesh_peer_cpu - what one CPU keeps of a peer: one cache line
- * @dst: cached underlay route; by this CPU with BH off, and by the last free
+ * @peer: the peer; constant
+ * @dst: cached underlay route; by this CPU with BH off, and by the last free;
+ *	likewise what goes with it, to @udp
  * @saddr: outer source that goes with @dst on an IPv4 underlay, network byte
  *	order; on an IPv6 one the local address is the source
  * @cookie: tells whether @dst is valid still, on an IPv6 underlay
- * @gen: the device's and the peer's settings that @dst was looked up under
- * @multipath: @dst is one of several equal ways, and only tells whether there
- *	was a change since
+ * @gen: &ipmesh_dev.gen of the settings that @dst was looked up under
  * @rx_packets: received from the peer; like the following three by this CPU
  *	with BH off
  * @rx_bytes: received inner bytes
  * @tx_packets: sent to the peer
  * @tx_bytes: sent inner bytes
  * @last_rx: when the last packet came, by ipmesh_stats_now(); 0 for never
+ * @dport: UDP destination port, network byte order
+ * @multipath: @dst is one of several equal ways, and only tells whether there
+ *	was a change since
+ * @udp: packets to the peer go inside UDP
  * @syncp: guards the counters on 32-bit machines
  */
 struct ipmesh_peer_cpu {
+	struct ipmesh_peer *peer;
 	struct dst_entry *dst;
 	union {
 		__be32 saddr;
@@ -43,42 +48,45 @@ struct ipmesh_peer_cpu {
 	u64_stats_t tx_packets;
 	u64_stats_t tx_bytes;
 	u32 last_rx;
+	__be16 dport;
 	bool multipath;
+	bool udp;
 	struct u64_stats_sync syncp;
 } ____cacheline_aligned;
 
 /**
- * struct ipmesh_peer - a remote node
+ * struct ipmesh_peer - a remote node; all that a packet needs is in its first line
  * @node: in the device's hash table of endpoints
  * @endpoint: underlay address, an IPv4 one v4-mapped; constant
  * @cpu: routes and counters; constant
- * @encap: what carries packets to it, enum ipmesh_encap; written under the
- *	device's lock, read anywhere; likewise @gen and @dport
- * @gen: counts changes of @encap and @dport
- * @dport: UDP destination port, network byte order; 0 for the device's
+ * @dport: UDP destination port, network byte order; 0 for the device's; written
+ *	under the device's lock, read anywhere; likewise @encap
+ * @encap: what carries packets to it, enum ipmesh_encap
  * @id: in &ipmesh_dev.ids; constant
  * @cidr_count: length of @cidrs; under the device's lock
  * @cidrs: its pod CIDRs, struct ipmesh_prefix; under the device's lock
  * @name: label, or NULL; under the device's lock
  * @stamp: the last request that told of the peer; under the device's lock
  * @icmp_errors: ICMP errors about packets to it; written in softirq
- * @drops: dropped packets by cause; written on the data path
+ * @drops: dropped packets by cause, IPMESH_A_DROPS_MAX + 1 of them; made by the
+ *	first drop, on the data path
+ * @drops_uncounted: dropped packets while there was no memory for @drops
  * @rcu: frees it
  */
 struct ipmesh_peer {
 	struct rhash_head node;
 	struct in6_addr endpoint;
 	struct ipmesh_peer_cpu __percpu *cpu;
-	u8 encap;
-	u8 gen;
 	__be16 dport;
+	u8 encap;
 	u32 id;
 	u32 cidr_count;
 	struct list_head cidrs;
 	char *name;
 	u32 stamp;
 	atomic_long_t icmp_errors;
-	atomic_long_t drops[IPMESH_A_DROPS_MAX + 1];
+	atomic_long_t *drops;
+	atomic_long_t drops_uncounted;
 	struct rcu_head rcu;
 };
 

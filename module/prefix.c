@@ -8,19 +8,29 @@
  */
 
 #include <linux/inetdevice.h>
-#include <linux/jhash.h>
 #include <linux/slab.h>
 
 #include "addr.h"
+#include "peer.h"
 #include "prefix.h"
 
+/* What is in the table is the administrator's choice and not the sender's, so that
+ * the hash need not withstand an attack.
+ */
 static u32 key_hash(const void *data, u32 len, u32 seed)
 {
 	const struct ipmesh_prefix_key *key = data;
 
-	if (ipv6_addr_v4mapped(&key->addr))
-		return jhash_2words((__force u32)key->addr.s6_addr32[3], key->plen, seed);
-	return jhash2((const u32 *)key, sizeof(*key) / sizeof(u32), seed);
+	return ipmesh_addr_hash(&key->addr, key->plen ^ seed);
+}
+
+static int key_compare(struct rhashtable_compare_arg *arg, const void *object)
+{
+	const struct ipmesh_prefix_key *key = arg->key;
+	const struct ipmesh_prefix *prefix = object;
+
+	return prefix->key.plen != key->plen ||
+	       !ipv6_addr_equal(&prefix->key.addr, &key->addr);
 }
 
 static const struct rhashtable_params prefix_params = {
@@ -28,6 +38,7 @@ static const struct rhashtable_params prefix_params = {
 	.key_offset		= offsetof(struct ipmesh_prefix, key),
 	.key_len		= sizeof(struct ipmesh_prefix_key),
 	.hashfn			= key_hash,
+	.obj_cmpfn		= key_compare,
 	.automatic_shrinking	= true,
 };
 
@@ -130,6 +141,25 @@ int ipmesh_prefix_insert(struct ipmesh_prefix_table *table,
 }
 
 /**
+ * ipmesh_prefix_replace - give a prefix to another peer
+ * @table: the table
+ * @old: the entry in the table, on no list; freed after a grace period
+ * @prefix: complete but for @node, with the same key
+ *
+ * A reader finds the one or the other at any moment.
+ *
+ * Context: process, the device's lock.
+ */
+void ipmesh_prefix_replace(struct ipmesh_prefix_table *table, struct ipmesh_prefix *old,
+			   struct ipmesh_prefix *prefix)
+{
+	/* fails only where @old is not in the table, or the keys differ */
+	WARN_ON_ONCE(rhashtable_replace_fast(&table->hash, &old->node, &prefix->node,
+					     prefix_params));
+	kfree_rcu(old, rcu);
+}
+
+/**
  * ipmesh_prefix_remove - take a prefix away and free it after a grace period
  * @table: the table
  * @prefix: in the table, on no list
@@ -151,58 +181,55 @@ void ipmesh_prefix_remove(struct ipmesh_prefix_table *table,
 	kfree_rcu(prefix, rcu);
 }
 
-static struct ipmesh_peer *find_key(struct ipmesh_prefix_table *table,
-				    const struct ipmesh_prefix_key *key)
+static const struct ipmesh_prefix *find_key(struct ipmesh_prefix_table *table,
+					    const struct ipmesh_prefix_key *key)
 {
-	const struct ipmesh_prefix *prefix;
-
-	prefix = rhashtable_lookup(&table->hash, key, prefix_params);
-	return prefix ? rcu_dereference(prefix->peer) : NULL;
+	return rhashtable_lookup(&table->hash, key, prefix_params);
 }
 
 /**
- * ipmesh_prefix_find4 - the peer behind an IPv4 address
+ * ipmesh_prefix_find4 - the pod CIDR that holds an IPv4 address
  * @table: the table
  * @addr: inner address, network byte order
  *
  * Context: RCU.
- * Return: the peer of the longest prefix that holds @addr, or NULL.
+ * Return: the longest prefix that holds @addr, or NULL.
  */
-struct ipmesh_peer *ipmesh_prefix_find4(struct ipmesh_prefix_table *table,
-					__be32 addr)
+const struct ipmesh_prefix *ipmesh_prefix_find4(struct ipmesh_prefix_table *table,
+						__be32 addr)
 {
 	struct ipmesh_prefix_key key;
 	u64 lens;
 
 	for (lens = READ_ONCE(table->lens4); lens; lens &= ~BIT_ULL(key.plen - 96)) {
 		unsigned int len = fls64(lens) - 1;
-		struct ipmesh_peer *peer;
+		const struct ipmesh_prefix *prefix;
 
 		ipv6_addr_set_v4mapped(addr & inet_make_mask(len), &key.addr);
 		key.plen = len + 96;
-		peer = find_key(table, &key);
-		if (peer)
-			return peer;
+		prefix = find_key(table, &key);
+		if (likely(prefix))
+			return prefix;
 	}
 	return NULL;
 }
 
 /**
- * ipmesh_prefix_find6 - the peer behind an IPv6 address
+ * ipmesh_prefix_find6 - the pod CIDR that holds an IPv6 address
  * @table: the table
  * @addr: inner address
  *
  * Context: RCU.
- * Return: the peer of the longest prefix that holds @addr, or NULL.
+ * Return: the longest prefix that holds @addr, or NULL.
  */
-struct ipmesh_peer *ipmesh_prefix_find6(struct ipmesh_prefix_table *table,
-					const struct in6_addr *addr)
+const struct ipmesh_prefix *ipmesh_prefix_find6(struct ipmesh_prefix_table *table,
+						const struct in6_addr *addr)
 {
 	unsigned long len = 129;
 
 	for (;;) {
+		const struct ipmesh_prefix *prefix;
 		struct ipmesh_prefix_key key;
-		struct ipmesh_peer *peer;
 		unsigned long last = len;
 
 		/* find_last_bit() gives its size when there is none */
@@ -211,24 +238,37 @@ struct ipmesh_peer *ipmesh_prefix_find6(struct ipmesh_prefix_table *table,
 			return NULL;
 		ipv6_addr_prefix(&key.addr, addr, len);
 		key.plen = len;
-		peer = find_key(table, &key);
-		if (peer)
-			return peer;
+		prefix = find_key(table, &key);
+		if (likely(prefix))
+			return prefix;
 	}
 }
 
 /**
- * ipmesh_prefix_find - the peer behind an address of either family
+ * ipmesh_prefix_find - the pod CIDR that holds an address of either family
  * @table: the table
  * @addr: inner address, an IPv4 one v4-mapped
  *
  * Context: RCU.
- * Return: the peer of the longest prefix that holds @addr, or NULL.
+ * Return: the longest prefix that holds @addr, or NULL.
  */
-struct ipmesh_peer *ipmesh_prefix_find(struct ipmesh_prefix_table *table,
-				       const struct in6_addr *addr)
+const struct ipmesh_prefix *ipmesh_prefix_find(struct ipmesh_prefix_table *table,
+					       const struct in6_addr *addr)
 {
 	if (ipmesh_addr_is4(addr))
 		return ipmesh_prefix_find4(table, ipmesh_addr_get4(addr));
 	return ipmesh_prefix_find6(table, addr);
+}
+
+/**
+ * ipmesh_prefix_peer - the peer behind a pod CIDR
+ * @prefix: the pod CIDR
+ *
+ * Context: RCU or the device's lock.
+ * Return: the peer, valid until the end of that section.
+ */
+struct ipmesh_peer *ipmesh_prefix_peer(const struct ipmesh_prefix *prefix)
+{
+	/* any CPU's part names it */
+	return raw_cpu_ptr(prefix->cpu)->peer;
 }

@@ -8,6 +8,7 @@
 #include <net/ipv6.h>
 
 struct ipmesh_peer;
+struct ipmesh_peer_cpu;
 
 /**
  * struct ipmesh_prefix_key - a prefix
@@ -20,19 +21,26 @@ struct ipmesh_prefix_key {
 };
 
 /**
- * struct ipmesh_prefix - a pod CIDR in the table
+ * struct ipmesh_prefix - a pod CIDR in the table: one cache line
  * @node: in the hash table
  * @key: the prefix; constant
+ * @endpoint4: endpoint of the peer behind it, network byte order; 0 on an IPv6
+ *	underlay; constant
+ * @cpu: the peer's part for each CPU; constant
  * @stamp: the last request that named it; under the device's lock
- * @peer: the peer behind it; written under the device's lock, read under RCU
  * @list: in the peer's list of pod CIDRs; under the device's lock
  * @rcu: for kfree_rcu()
+ *
+ * Says all that a packet needs of its peer but for the CPU's own part, so that no
+ * line of the peer itself is touched. A prefix that moves to another peer gets a new
+ * entry: readers see the one or the other, never half of each.
  */
 struct ipmesh_prefix {
 	struct rhash_head node;
 	struct ipmesh_prefix_key key;
+	__be32 endpoint4;
+	struct ipmesh_peer_cpu __percpu *cpu;
 	u32 stamp;
-	struct ipmesh_peer __rcu *peer;
 	union {
 		struct list_head list;
 		struct rcu_head rcu;
@@ -61,14 +69,17 @@ struct ipmesh_prefix *ipmesh_prefix_get(struct ipmesh_prefix_table *table,
 					const struct ipmesh_prefix_key *key);
 int ipmesh_prefix_insert(struct ipmesh_prefix_table *table,
 			 struct ipmesh_prefix *prefix);
+void ipmesh_prefix_replace(struct ipmesh_prefix_table *table, struct ipmesh_prefix *old,
+			   struct ipmesh_prefix *prefix);
 void ipmesh_prefix_remove(struct ipmesh_prefix_table *table,
 			  struct ipmesh_prefix *prefix);
-struct ipmesh_peer *ipmesh_prefix_find4(struct ipmesh_prefix_table *table,
-					__be32 addr);
-struct ipmesh_peer *ipmesh_prefix_find6(struct ipmesh_prefix_table *table,
-					const struct in6_addr *addr);
-struct ipmesh_peer *ipmesh_prefix_find(struct ipmesh_prefix_table *table,
-				       const struct in6_addr *addr);
+const struct ipmesh_prefix *ipmesh_prefix_find4(struct ipmesh_prefix_table *table,
+						__be32 addr);
+const struct ipmesh_prefix *ipmesh_prefix_find6(struct ipmesh_prefix_table *table,
+						const struct in6_addr *addr);
+const struct ipmesh_prefix *ipmesh_prefix_find(struct ipmesh_prefix_table *table,
+					       const struct in6_addr *addr);
+struct ipmesh_peer *ipmesh_prefix_peer(const struct ipmesh_prefix *prefix);
 
 /**
  * ipmesh_prefix_is4 - whether a prefix is an IPv4 one

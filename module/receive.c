@@ -33,7 +33,7 @@
  * struct receive - a packet on its way through this file
  * @ipm: the device
  * @conf: its conf
- * @peer: the peer, or NULL for a stranger
+ * @pc: this CPU's part of the peer; NULL for a stranger, and until it is found
  * @endpoint: outer source
  * @inner_proto: what is inside, ETH_P_IP or ETH_P_IPV6, network byte order;
  *	0 for neither
@@ -43,66 +43,114 @@
 struct receive {
 	struct ipmesh_dev *ipm;
 	const struct ipmesh_conf *conf;
-	struct ipmesh_peer *peer;
+	struct ipmesh_peer_cpu *pc;
 	struct in6_addr endpoint;
 	__be16 inner_proto;
 	u8 tos;
 	bool consumed;
 };
 
-/* Step 3: makes the inner header linear, checks it, gives its source. */
-static bool inner4(struct sk_buff *skb, struct in6_addr *saddr)
+static void find_peer(struct receive *rcv)
 {
-	const struct iphdr *iph;
-	unsigned int len;
+	const struct ipmesh_peer *peer = ipmesh_peer_find(rcv->ipm, &rcv->endpoint);
 
-	if (!pskb_may_pull(skb, sizeof(*iph)))
+	if (peer)
+		rcv->pc = this_cpu_ptr(peer->cpu);
+}
+
+/* Of what is wrong with a stranger's packet, that it is one comes first. */
+static noinline unsigned int refuse(struct receive *rcv, unsigned int cause)
+{
+	find_peer(rcv);
+	return rcv->pc || rcv->conf->open ? cause : IPMESH_A_DROPS_UNKNOWN_PEER;
+}
+
+/* The inner source is in no pod CIDR of the peer: a strict device takes the peer's
+ * own address, its endpoint.
+ */
+static noinline unsigned int check_other(struct receive *rcv, const struct in6_addr *saddr)
+{
+	if (rcv->conf->open) {
+		if (READ_ONCE(rcv->ipm->peer_count))
+			find_peer(rcv);
+		return 0;
+	}
+	return refuse(rcv, ipv6_addr_equal(saddr, &rcv->endpoint) ? 0 :
+						IPMESH_A_DROPS_SRC_NOT_ALLOWED);
+}
+
+/* Whether the peer is the one that holds the pod CIDR of the inner source. Nothing
+ * of the peer is touched but what this CPU counts in anyway.
+ */
+static bool holds(struct receive *rcv, const struct ipmesh_prefix *prefix)
+{
+	struct ipmesh_peer_cpu *pc;
+
+	if (unlikely(!prefix))
 		return false;
-	iph = (const struct iphdr *)skb->data;
-	len = ntohs(iph->tot_len);
-	if (iph->version != 4 || iph->ihl < 5 || len < iph->ihl * 4 || len > skb->len)
+	pc = this_cpu_ptr(prefix->cpu);
+	if (rcv->conf->family == AF_INET ?
+	    prefix->endpoint4 != ipmesh_addr_get4(&rcv->endpoint) :
+	    !ipv6_addr_equal(&pc->peer->endpoint, &rcv->endpoint))
 		return false;
-	ipv6_addr_set_v4mapped(iph->saddr, saddr);
+	rcv->pc = pc;
 	return true;
 }
 
-static bool inner6(struct sk_buff *skb, struct in6_addr *saddr)
+/* Step 3: makes the inner header linear and checks it, and its source: the longest
+ * pod CIDR that holds it is the peer's own. Returns 0 or the cause of a drop.
+ */
+static unsigned int check4(struct receive *rcv, struct sk_buff *skb)
+{
+	const struct iphdr *iph;
+	struct in6_addr saddr;
+	unsigned int len;
+
+	if (unlikely(!pskb_may_pull(skb, sizeof(*iph))))
+		return refuse(rcv, IPMESH_A_DROPS_RX_INVALID);
+	iph = (const struct iphdr *)skb->data;
+	len = ntohs(iph->tot_len);
+	if (unlikely(iph->version != 4 || iph->ihl < 5 || len < iph->ihl * 4 ||
+		     len > skb->len))
+		return refuse(rcv, IPMESH_A_DROPS_RX_INVALID);
+	if (unlikely(ipmesh_addr_martian4(iph->saddr)))
+		return refuse(rcv, IPMESH_A_DROPS_MARTIAN);
+	if (likely(holds(rcv, ipmesh_prefix_find4(&rcv->ipm->prefixes, iph->saddr))))
+		return 0;
+	ipv6_addr_set_v4mapped(iph->saddr, &saddr);
+	return check_other(rcv, &saddr);
+}
+
+static unsigned int check6(struct receive *rcv, struct sk_buff *skb)
 {
 	const struct ipv6hdr *ip6h;
 
-	if (!pskb_may_pull(skb, sizeof(*ip6h)))
-		return false;
+	if (unlikely(!pskb_may_pull(skb, sizeof(*ip6h))))
+		return refuse(rcv, IPMESH_A_DROPS_RX_INVALID);
 	ip6h = (const struct ipv6hdr *)skb->data;
-	if (ip6h->version != 6 ||
-	    sizeof(*ip6h) + ntohs(ip6h->payload_len) > skb->len)
-		return false;
-	*saddr = ip6h->saddr;
-	/* would be taken for an IPv4 address from here on */
-	return !ipmesh_addr_is4(saddr);
+	if (unlikely(ip6h->version != 6 ||
+		     sizeof(*ip6h) + ntohs(ip6h->payload_len) > skb->len ||
+		     /* would be taken for an IPv4 address from here on */
+		     ipmesh_addr_is4(&ip6h->saddr)))
+		return refuse(rcv, IPMESH_A_DROPS_RX_INVALID);
+	if (unlikely(ipmesh_addr_martian6(&ip6h->saddr)))
+		return refuse(rcv, IPMESH_A_DROPS_MARTIAN);
+	if (likely(holds(rcv, ipmesh_prefix_find6(&rcv->ipm->prefixes, &ip6h->saddr))))
+		return 0;
+	return check_other(rcv, &ip6h->saddr);
 }
 
-/* Strict: the longest pod CIDR that holds the inner source is the peer's own,
- * or the source is the peer's endpoint.
- */
-static bool source_allowed(const struct receive *rcv, const struct in6_addr *saddr)
-{
-	return ipmesh_prefix_find(&rcv->ipm->prefixes, saddr) == rcv->peer ||
-	       ipv6_addr_equal(saddr, &rcv->peer->endpoint);
-}
-
-static void count_received(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
+static void count_received(struct ipmesh_dev *ipm, struct ipmesh_peer_cpu *pc,
 			   unsigned int packets, unsigned int bytes)
 {
 	struct pcpu_sw_netstats *tstats = this_cpu_ptr(ipm->dev->tstats);
-	struct ipmesh_peer_cpu *pc;
 
 	u64_stats_update_begin(&tstats->syncp);
 	u64_stats_add(&tstats->rx_packets, packets);
 	u64_stats_add(&tstats->rx_bytes, bytes);
 	u64_stats_update_end(&tstats->syncp);
-	if (!peer)
+	if (!pc)
 		return;
-	pc = this_cpu_ptr(peer->cpu);
 	u64_stats_update_begin(&pc->syncp);
 	u64_stats_add(&pc->rx_packets, packets);
 	u64_stats_add(&pc->rx_bytes, bytes);
@@ -133,22 +181,16 @@ static bool decapsulate_ecn(struct sk_buff *skb, u8 tos)
 static unsigned int decapsulate(struct receive *rcv, struct sk_buff *skb)
 {
 	struct ipmesh_dev *ipm = rcv->ipm;
-	unsigned int packets, bytes;
-	struct in6_addr saddr;
-	bool valid;
+	unsigned int packets, bytes, cause;
 
-	if (unlikely(!rcv->peer && !rcv->conf->open))
-		return IPMESH_A_DROPS_UNKNOWN_PEER;
 	if (rcv->inner_proto == htons(ETH_P_IP))
-		valid = inner4(skb, &saddr);
+		cause = check4(rcv, skb);
+	else if (likely(rcv->inner_proto))
+		cause = check6(rcv, skb);
 	else
-		valid = rcv->inner_proto && inner6(skb, &saddr);
-	if (unlikely(!valid))
-		return IPMESH_A_DROPS_RX_INVALID;
-	if (unlikely(ipmesh_addr_martian(&saddr)))
-		return IPMESH_A_DROPS_MARTIAN;
-	if (!rcv->conf->open && unlikely(!source_allowed(rcv, &saddr)))
-		return IPMESH_A_DROPS_SRC_NOT_ALLOWED;
+		cause = refuse(rcv, IPMESH_A_DROPS_RX_INVALID);
+	if (unlikely(cause))
+		return cause;
 	if (unlikely(ipmesh_nest_may(skb, rcv->inner_proto)) &&
 	    ipmesh_nest_deep(ipm, skb, rcv->inner_proto))
 		return IPMESH_A_DROPS_NESTED;
@@ -166,15 +208,17 @@ static unsigned int decapsulate(struct receive *rcv, struct sk_buff *skb)
 	rcv->consumed = true;
 	if (gro_cells_receive(&ipm->gro_cells, skb) == NET_RX_DROP)
 		return IPMESH_A_DROPS_RX_QUEUE;
-	count_received(ipm, rcv->peer, packets, bytes);
+	count_received(ipm, rcv->pc, packets, bytes);
 	return 0;
 }
 
 /* What is dropped is ours all the same: nobody else is to see it. */
-static int drop(struct receive *rcv, struct sk_buff *skb, unsigned int len,
-		unsigned int cause)
+static noinline int drop(struct receive *rcv, struct sk_buff *skb, unsigned int len,
+			 unsigned int cause)
 {
-	ipmesh_stats_drop(rcv->ipm, rcv->peer, &rcv->endpoint, len, cause,
+	if (!rcv->pc)
+		find_peer(rcv);
+	ipmesh_stats_drop(rcv->ipm, rcv->pc ? rcv->pc->peer : NULL, &rcv->endpoint, len, cause,
 			  rcv->consumed ? NULL : skb);
 	return 0;
 }
@@ -206,7 +250,7 @@ static int receive4(struct sk_buff *skb, __be16 inner_proto)
 		return -ENOENT;
 	rcv.ipm = rcv.conf->ipm;
 	ipv6_addr_set_v4mapped(outer->saddr, &rcv.endpoint);
-	rcv.peer = ipmesh_peer_find(rcv.ipm, &rcv.endpoint);
+	rcv.pc = NULL;
 	rcv.inner_proto = inner_proto;
 	rcv.tos = ipv4_get_dsfield(outer);
 	rcv.consumed = false;
@@ -230,7 +274,7 @@ static int receive6(struct sk_buff *skb, __be16 inner_proto)
 		return -ENOENT;
 	rcv.ipm = rcv.conf->ipm;
 	rcv.endpoint = outer->saddr;
-	rcv.peer = ipmesh_peer_find(rcv.ipm, &rcv.endpoint);
+	rcv.pc = NULL;
 	rcv.inner_proto = inner_proto;
 	rcv.tos = ipv6_get_dsfield(outer);
 	rcv.consumed = false;

@@ -127,42 +127,48 @@ static bool right_family(const struct ipmesh_send *send)
  */
 static bool find_endpoint(struct ipmesh_send *send, const struct sk_buff *skb)
 {
+	const struct ipmesh_prefix *prefix;
+	struct ipmesh_peer *peer;
 	struct in6_addr daddr;
 
 	if (route_gateway(skb, &send->endpoint)) {
-		send->peer = ipmesh_peer_find(send->ipm, &send->endpoint);
-		return send->peer || (send->conf->open && right_family(send));
+		peer = ipmesh_peer_find(send->ipm, &send->endpoint);
+		if (peer)
+			send->pc = this_cpu_ptr(peer->cpu);
+		return peer || (send->conf->open && right_family(send));
 	}
 
 	if (send->proto == IPPROTO_IPIP)
 		ipv6_addr_set_v4mapped(ip_hdr(skb)->daddr, &daddr);
 	else
 		daddr = ipv6_hdr(skb)->daddr;
-	send->peer = ipmesh_prefix_find(&send->ipm->prefixes, &daddr);
-	if (send->peer) {
-		send->endpoint = send->peer->endpoint;
+	prefix = ipmesh_prefix_find(&send->ipm->prefixes, &daddr);
+	if (prefix) {
+		send->pc = this_cpu_ptr(prefix->cpu);
+		if (send->conf->family == AF_INET)
+			ipv6_addr_set_v4mapped(prefix->endpoint4, &send->endpoint);
+		else
+			send->endpoint = send->pc->peer->endpoint;
 		return true;
 	}
 	if (!send->conf->open || ipmesh_addr_martian(&daddr))
 		return false;
 	send->endpoint = daddr;
-	send->peer = ipmesh_peer_find(send->ipm, &daddr);
+	peer = ipmesh_peer_find(send->ipm, &daddr);
+	if (peer)
+		send->pc = this_cpu_ptr(peer->cpu);
 	return right_family(send);
 }
 
 /* A peer's own encapsulation goes before the device's. */
-static void find_encap(struct ipmesh_send *send)
+static void find_encap(struct ipmesh_send *send, const struct ipmesh_peer *peer)
 {
-	u8 encap = send->peer ? READ_ONCE(send->peer->encap) : IPMESH_ENCAP_DEVICE;
+	u8 encap = peer ? READ_ONCE(peer->encap) : IPMESH_ENCAP_DEVICE;
 
 	if (encap == IPMESH_ENCAP_DEVICE)
 		encap = send->conf->encap;
 	send->udp = encap == IPMESH_ENCAP_UDP;
-	send->overhead = send->conf->overhead;
-	if (likely(!send->udp))
-		return;
-	send->overhead += sizeof(struct udphdr);
-	send->dport = send->peer ? READ_ONCE(send->peer->dport) : 0;
+	send->dport = peer ? READ_ONCE(peer->dport) : 0;
 	if (!send->dport)
 		send->dport = send->conf->dport;
 }
@@ -191,17 +197,11 @@ static u32 route_cookie(struct dst_entry *dst)
 	return dst_xfrm(dst) ? 0 : rt6_get_cookie((struct rt6_info *)dst);
 }
 
-/* What a cached route depends on, besides the routing tables. */
-static u32 route_gen(const struct ipmesh_send *send)
-{
-	return send->conf->gen << 8 | READ_ONCE(send->peer->gen);
-}
-
 static bool cache_valid(const struct ipmesh_send *send, const struct ipmesh_peer_cpu *pc)
 {
 	u32 cookie = send->conf->family == AF_INET ? 0 : pc->cookie;
 
-	return pc->dst && pc->gen == route_gen(send) && dst_check(pc->dst, cookie);
+	return pc->dst && pc->gen == send->gen && dst_check(pc->dst, cookie);
 }
 
 static int fill_cache(const struct ipmesh_send *send, struct ipmesh_peer_cpu *pc,
@@ -214,7 +214,9 @@ static int fill_cache(const struct ipmesh_send *send, struct ipmesh_peer_cpu *pc
 		return PTR_ERR(dst);
 	ipmesh_mtu_hint(send->ipm, send->conf, dst);
 	pc->dst = dst;
-	pc->gen = route_gen(send);
+	pc->gen = send->gen;
+	pc->udp = send->udp;
+	pc->dport = send->dport;
 	pc->multipath = ipmesh_underlay_multipath(send->ipm, send->conf, &send->endpoint,
 						  ipmesh_header_proto(send), dst);
 	if (send->conf->family == AF_INET)
@@ -229,18 +231,21 @@ static int fill_cache(const struct ipmesh_send *send, struct ipmesh_peer_cpu *pc
  */
 static int find_route(struct ipmesh_send *send, struct sk_buff *skb)
 {
-	struct ipmesh_peer_cpu *pc;
+	struct ipmesh_peer_cpu *pc = send->pc;
 	int err;
 
-	if (unlikely(!send->peer))
+	if (unlikely(!pc)) {
+		find_encap(send, NULL);
 		return look_up_flow(send, skb);
-
-	pc = this_cpu_ptr(send->peer->cpu);
+	}
 	if (unlikely(!cache_valid(send, pc))) {
+		find_encap(send, pc->peer);
 		err = fill_cache(send, pc, look_up(send, 0));
 		if (err)
 			return err;
 	}
+	send->udp = pc->udp;
+	send->dport = pc->dport;
 	if (unlikely(pc->multipath))
 		return look_up_flow(send, skb);
 	send->dst = pc->dst;
@@ -317,12 +322,11 @@ static bool make_room(const struct ipmesh_send *send, struct sk_buff *skb)
 static void count_sent(const struct ipmesh_send *send, unsigned int packets,
 		       unsigned int bytes)
 {
-	struct ipmesh_peer_cpu *pc;
+	struct ipmesh_peer_cpu *pc = send->pc;
 
 	dev_sw_netstats_tx_add(send->ipm->dev, packets, bytes);
-	if (!send->peer)
+	if (!pc)
 		return;
-	pc = this_cpu_ptr(send->peer->cpu);
 	u64_stats_update_begin(&pc->syncp);
 	u64_stats_add(&pc->tx_packets, packets);
 	u64_stats_add(&pc->tx_bytes, bytes);
@@ -416,13 +420,13 @@ static unsigned int send_skb(struct ipmesh_send *send, struct sk_buff *skb)
 		return IPMESH_A_DROPS_NO_PEER;
 	}
 
-	find_encap(send);
 	err = find_route(send, skb);
 	if (unlikely(err)) {
 		tell_unreachable(send, skb);
 		return err == -ELOOP ? IPMESH_A_DROPS_LOOP : IPMESH_A_DROPS_NO_ROUTE;
 	}
 
+	send->overhead = send->conf->overhead + (send->udp ? sizeof(struct udphdr) : 0);
 	cause = encapsulate(send, skb);
 	if (unlikely(send->dst_held))
 		dst_release(send->dst);
@@ -449,8 +453,10 @@ netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 	rcu_read_lock();
 	/* member by member: the rest is written before it is read */
 	send.ipm = netdev_priv(dev);
+	/* before what it counts the changes of, see ipmesh_device_changed() */
+	send.gen = smp_load_acquire(&send.ipm->gen);
 	send.conf = rcu_dereference(send.ipm->conf);
-	send.peer = NULL;
+	send.pc = NULL;
 	send.endpoint = in6addr_any;
 	send.dst_held = false;
 	send.consumed = false;
@@ -461,7 +467,7 @@ netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 	__this_cpu_dec(send_depth);
 
 	if (unlikely(cause))
-		ipmesh_stats_drop(send.ipm, send.peer, &send.endpoint, len, cause,
+		ipmesh_stats_drop(send.ipm, send.pc ? send.pc->peer : NULL, &send.endpoint, len, cause,
 				  send.consumed ? NULL : skb);
 	else
 		trace_ipmesh_xmit(dev, &send.endpoint, len);

@@ -7,13 +7,14 @@
 
 struct ipmesh_conf;
 struct ipmesh_dev;
-struct ipmesh_peer;
+struct ipmesh_peer_cpu;
 
 /**
  * struct ipmesh_send - a packet on its way out
  * @ipm: the device
  * @conf: its conf
- * @peer: the peer, or NULL for another endpoint of an open device
+ * @gen: number of the settings
+ * @pc: this CPU's part of the peer, or NULL for another endpoint of an open device
  * @endpoint: outer destination
  * @dst: route to the endpoint
  * @saddr: outer source on an IPv4 underlay, network byte order
@@ -31,7 +32,8 @@ struct ipmesh_peer;
 struct ipmesh_send {
 	struct ipmesh_dev *ipm;
 	const struct ipmesh_conf *conf;
-	struct ipmesh_peer *peer;
+	u32 gen;
+	struct ipmesh_peer_cpu *pc;
 	struct in6_addr endpoint;
 	struct dst_entry *dst;
 	__be32 saddr;

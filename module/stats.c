@@ -4,6 +4,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
+#include <linux/slab.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/ip.h>
@@ -49,6 +50,28 @@ const char *ipmesh_stats_name(unsigned int cause)
 	return causes[cause].name;
 }
 
+/* Most peers never drop a packet, and need no memory for it. */
+static void count_peer_drop(struct ipmesh_peer *peer, unsigned int cause)
+{
+	atomic_long_t *drops = READ_ONCE(peer->drops);
+	atomic_long_t *others;
+
+	if (unlikely(!drops)) {
+		drops = kcalloc(IPMESH_A_DROPS_MAX + 1, sizeof(*drops),
+				GFP_ATOMIC | __GFP_NOWARN);
+		if (!drops) {
+			atomic_long_inc(&peer->drops_uncounted);
+			return;
+		}
+		others = cmpxchg(&peer->drops, NULL, drops);
+		if (others) {
+			kfree(drops);
+			drops = others;
+		}
+	}
+	atomic_long_inc(&drops[cause]);
+}
+
 /**
  * ipmesh_stats_drop - count a dropped packet, trace it, free it
  * @ipm: the device
@@ -70,7 +93,7 @@ void ipmesh_stats_drop(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
 	u64_stats_inc(&drops->n[cause]);
 	u64_stats_update_end(&drops->syncp);
 	if (peer)
-		atomic_long_inc(&peer->drops[cause]);
+		count_peer_drop(peer, cause);
 	trace_ipmesh_drop(ipm->dev, endpoint, len, cause);
 	if (skb)
 		ipmesh_compat_free_skb(skb, causes[cause].reason ?:
@@ -101,6 +124,24 @@ void ipmesh_stats_drops(const struct ipmesh_dev *ipm, u64 *sums)
 		for (i = IPMESH_STATS_FIRST; i <= IPMESH_A_DROPS_MAX; i++)
 			sums[i] += n[i];
 	}
+}
+
+/**
+ * ipmesh_stats_peer_drops - a peer's dropped packets
+ * @peer: the peer
+ * @sums: IPMESH_A_DROPS_MAX + 1 sums, by cause; those that came when there was no
+ *	memory to count them by cause are told with that cause
+ *
+ * Context: RCU or the device's lock.
+ */
+void ipmesh_stats_peer_drops(const struct ipmesh_peer *peer, u64 *sums)
+{
+	const atomic_long_t *drops = READ_ONCE(peer->drops);
+	unsigned int i;
+
+	for (i = 0; i <= IPMESH_A_DROPS_MAX; i++)
+		sums[i] = drops ? atomic_long_read(&drops[i]) : 0;
+	sums[IPMESH_A_DROPS_NO_MEMORY] += atomic_long_read(&peer->drops_uncounted);
 }
 
 /**

@@ -51,6 +51,7 @@ void ipmesh_stats_drop(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
 		       const struct in6_addr *endpoint, unsigned int len,
 		       unsigned int cause, struct sk_buff *skb);
 void ipmesh_stats_drops(const struct ipmesh_dev *ipm, u64 *sums);
+void ipmesh_stats_peer_drops(const struct ipmesh_peer *peer, u64 *sums);
 void ipmesh_stats_peer(const struct ipmesh_peer *peer,
 		       struct ipmesh_peer_sums *sums);
 void ipmesh_stats_link(const struct ipmesh_dev *ipm,
