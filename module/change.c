@@ -32,6 +32,18 @@ static void refuse_held(const struct ipmesh_change_cidr *cidr,
 					&holder->endpoint, space, name);
 }
 
+static struct ipmesh_peer *peer_of(const struct ipmesh_dev *ipm,
+				   const struct ipmesh_prefix *prefix)
+{
+	struct ipmesh_peer *peer;
+
+	/* cannot go while the lock is held */
+	rcu_read_lock();
+	peer = ipmesh_part_peer(&ipm->parts, prefix->to.part);
+	rcu_read_unlock();
+	return peer;
+}
+
 /* Everything that can be refused without a change is refused here; what is
  * left to fail is memory.
  */
@@ -43,7 +55,7 @@ static int check_cidr(struct ipmesh_dev *ipm, const struct ipmesh_change *change
 	struct ipmesh_prefix *prefix = ipmesh_prefix_get(&ipm->prefixes, &cidr->key);
 	struct ipmesh_peer *holder;
 
-	holder = prefix ? ipmesh_prefix_peer(prefix) : NULL;
+	holder = prefix ? peer_of(ipm, prefix) : NULL;
 	if (cidr->remove) {
 		if (!prefix || holder != peer) {
 			NL_SET_ERR_MSG_ATTR(extack, cidr->attr,
@@ -126,9 +138,7 @@ static struct ipmesh_prefix *make_prefix(const struct ipmesh_dev *ipm,
 	if (!prefix)
 		return NULL;
 	prefix->key = cidr->key;
-	if (ipmesh_addr_is4(&peer->endpoint))
-		prefix->endpoint4 = ipmesh_addr_get4(&peer->endpoint);
-	prefix->cpu = peer->cpu;
+	prefix->to = peer->to;
 	prefix->stamp = ipm->stamp;
 	INIT_LIST_HEAD(&prefix->list);
 	return prefix;
@@ -282,7 +292,7 @@ static int make_name(const struct ipmesh_change *change, char **name)
 static unsigned int count_udp(const struct ipmesh_dev *ipm, const struct ipmesh_change *change,
 			      const struct ipmesh_peer *peer)
 {
-	bool was = peer && peer->encap == IPMESH_ENCAP_UDP;
+	bool was = peer && peer->to.encap == IPMESH_ENCAP_UDP;
 	bool is = change->encap < 0 ? was : change->encap == IPMESH_ENCAP_UDP;
 
 	return ipm->udp_peers - was + is;
@@ -291,14 +301,19 @@ static unsigned int count_udp(const struct ipmesh_dev *ipm, const struct ipmesh_
 static void commit_encap(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
 			 struct ipmesh_peer *peer, unsigned int udp_peers)
 {
+	struct ipmesh_prefix *prefix;
+
 	WRITE_ONCE(ipm->udp_peers, udp_peers);
+	if (change->encap < 0 && !change->dport_set)
+		return;
 	if (change->encap >= 0)
-		WRITE_ONCE(peer->encap, change->encap);
+		WRITE_ONCE(peer->to.encap, change->encap);
 	if (change->dport_set)
-		WRITE_ONCE(peer->dport, change->dport);
-	/* what is cached with a route depends on both, and so may the route */
-	if (change->encap >= 0 || change->dport_set)
-		ipmesh_device_changed(ipm);
+		WRITE_ONCE(peer->to.dport, change->dport);
+	list_for_each_entry(prefix, &peer->cidrs, list)
+		ipmesh_prefix_redirect(&ipm->prefixes, prefix, &peer->to);
+	/* the way may depend on protocol and port; cached routes are stale */
+	ipmesh_device_changed(ipm);
 }
 
 /* Asks for the UDP port when the first peer needs it, and gives it back when

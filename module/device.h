@@ -8,6 +8,7 @@
 #include <linux/xarray.h>
 #include <net/gro_cells.h>
 
+#include "part.h"
 #include "prefix.h"
 #include "stats.h"
 
@@ -25,6 +26,7 @@ struct ipmesh_udp;
  *	Not held: the device is deleted when the namespace dies.
  * @peers: peers by endpoint; written under @lock, read under RCU
  * @prefixes: pod CIDRs of all peers; written under @lock, read under RCU
+ * @parts: what each CPU keeps of each peer
  * @gro_cells: receive queues; made and destroyed with the device
  * @drops: dropped packets by cause; written on the data path with BH off
  * @lock: serialises all changes of peers and pod CIDRs; nests inside RTNL
@@ -41,11 +43,12 @@ struct ipmesh_udp;
  */
 struct ipmesh_dev {
 	struct ipmesh_conf __rcu *conf;
-	u32 gen;
 	struct net_device *dev;
 	struct net *net;
-	struct rhashtable peers;
+	u32 gen;
+	struct ipmesh_parts parts;
 	struct ipmesh_prefix_table prefixes;
+	struct rhashtable peers;
 	struct gro_cells gro_cells;
 	struct ipmesh_drops __percpu *drops;
 
@@ -75,7 +78,8 @@ static inline void ipmesh_device_changed(struct ipmesh_dev *ipm)
 {
 	lockdep_assert_held(&ipm->lock);
 
-	smp_store_release(&ipm->gen, ipm->gen + 1);
+	/* without the bit that a part has beside it */
+	smp_store_release(&ipm->gen, ipm->gen + 2);
 }
 
 bool ipmesh_device_is(const struct net_device *dev);

@@ -106,8 +106,8 @@ int ipmesh_message_put(struct sk_buff *skb, struct ipmesh_dev *ipm,
 	if (nla_put_u32(skb, IPMESH_A_PEER_IFINDEX, ipm->dev->ifindex) ||
 	    ipmesh_addr_put(skb, IPMESH_A_PEER_ENDPOINT, &peer->endpoint))
 		return -EMSGSIZE;
-	if (!*from && (nla_put_u32(skb, IPMESH_A_PEER_ENCAP, peer->encap) ||
-		       nla_put_u16(skb, IPMESH_A_PEER_DPORT, ntohs(peer->dport)) ||
+	if (!*from && (nla_put_u32(skb, IPMESH_A_PEER_ENCAP, peer->to.encap) ||
+		       nla_put_u16(skb, IPMESH_A_PEER_DPORT, ntohs(peer->to.dport)) ||
 		       (peer->name && nla_put_string(skb, IPMESH_A_PEER_NAME, peer->name)) ||
 		       put_stats(skb, peer)))
 		return -EMSGSIZE;

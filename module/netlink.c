@@ -306,8 +306,8 @@ static struct ipmesh_peer *get_peer(struct ipmesh_dev *ipm, struct genl_info *in
 				    const struct in6_addr *endpoint)
 {
 	struct nlattr *attr = info->attrs[IPMESH_A_PEER_ADDRESS];
-	const struct ipmesh_prefix *prefix;
 	struct ipmesh_peer *peer = NULL;
+	struct ipmesh_prefix_to to;
 	struct in6_addr address;
 
 	if (!attr) {
@@ -320,9 +320,8 @@ static struct ipmesh_peer *get_peer(struct ipmesh_dev *ipm, struct genl_info *in
 	/* the peer cannot go while the lock is held */
 	ipmesh_addr_parse(attr, &address);
 	rcu_read_lock();
-	prefix = ipmesh_prefix_find(&ipm->prefixes, &address);
-	if (prefix)
-		peer = ipmesh_prefix_peer(prefix);
+	if (ipmesh_prefix_find(&ipm->prefixes, &address, &to))
+		peer = ipmesh_part_peer(&ipm->parts, to.part);
 	rcu_read_unlock();
 	if (!peer)
 		NL_SET_ERR_MSG_ATTR(info->extack, attr, "No pod CIDR holds this address");

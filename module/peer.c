@@ -2,11 +2,11 @@
 /* Peers: found by endpoint, made, unlinked, freed. */
 
 #include <linux/slab.h>
-#include <net/dst.h>
 
 #include "addr.h"
 #include "device.h"
 #include "message.h"
+#include "part.h"
 #include "peer.h"
 #include "prefix.h"
 #include "udp.h"
@@ -48,6 +48,7 @@ int ipmesh_peer_init(struct ipmesh_dev *ipm)
 	mutex_init(&ipm->lock);
 	/* netlink takes 0 for a dump without a sequence number */
 	ipm->seq = 1;
+	ipmesh_part_init(&ipm->parts);
 	xa_init_flags(&ipm->ids, XA_FLAGS_ALLOC1);
 	err = rhashtable_init(&ipm->peers, &peer_params);
 	if (err)
@@ -70,6 +71,7 @@ destroy_peers:
  */
 void ipmesh_peer_destroy(struct ipmesh_dev *ipm)
 {
+	ipmesh_part_destroy(&ipm->parts);
 	ipmesh_prefix_destroy(&ipm->prefixes);
 	rhashtable_destroy(&ipm->peers);
 	xa_destroy(&ipm->ids);
@@ -108,11 +110,7 @@ struct ipmesh_peer *ipmesh_peer_find4(struct ipmesh_dev *ipm, __be32 endpoint)
 
 static void peer_free(struct ipmesh_peer *peer)
 {
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		dst_release(per_cpu_ptr(peer->cpu, cpu)->dst);
-	free_percpu(peer->cpu);
+	ipmesh_part_free(&peer->ipm->parts, peer->to.part);
 	kfree(peer->drops);
 	kmem_cache_free(peer_cache, peer);
 }
@@ -134,32 +132,28 @@ struct ipmesh_peer *ipmesh_peer_add(struct ipmesh_dev *ipm,
 				    const struct in6_addr *endpoint)
 {
 	struct ipmesh_peer *peer;
-	int err = -ENOMEM;
-	int cpu;
+	int err;
 
 	lockdep_assert_held(&ipm->lock);
 
 	peer = kmem_cache_zalloc(peer_cache, GFP_KERNEL_ACCOUNT);
 	if (!peer)
-		return ERR_PTR(err);
+		return ERR_PTR(-ENOMEM);
+	peer->ipm = ipm;
 	peer->endpoint = *endpoint;
-	peer->encap = IPMESH_ENCAP_DEVICE;
+	peer->to.encap = IPMESH_ENCAP_DEVICE;
+	if (ipmesh_addr_is4(endpoint))
+		peer->to.endpoint4 = ipmesh_addr_get4(endpoint);
 	INIT_LIST_HEAD(&peer->cidrs);
 
-	peer->cpu = alloc_percpu_gfp(struct ipmesh_peer_cpu, GFP_KERNEL_ACCOUNT);
-	if (!peer->cpu)
+	err = ipmesh_part_alloc(&ipm->parts, peer, &peer->to.part);
+	if (err)
 		goto free_peer;
-	for_each_possible_cpu(cpu) {
-		struct ipmesh_peer_cpu *pc = per_cpu_ptr(peer->cpu, cpu);
-
-		pc->peer = peer;
-		u64_stats_init(&pc->syncp);
-	}
 
 	err = xa_alloc_cyclic(&ipm->ids, &peer->id, peer, xa_limit_31b,
 			      &ipm->next_id, GFP_KERNEL_ACCOUNT);
 	if (err < 0)
-		goto free_cpu;
+		goto free_part;
 
 	err = rhashtable_lookup_insert_fast(&ipm->peers, &peer->node, peer_params);
 	if (err)
@@ -170,8 +164,8 @@ struct ipmesh_peer *ipmesh_peer_add(struct ipmesh_dev *ipm,
 
 erase_id:
 	xa_erase(&ipm->ids, peer->id);
-free_cpu:
-	free_percpu(peer->cpu);
+free_part:
+	ipmesh_part_free(&ipm->parts, peer->to.part);
 free_peer:
 	kmem_cache_free(peer_cache, peer);
 	return ERR_PTR(err);
@@ -197,7 +191,7 @@ void ipmesh_peer_del(struct ipmesh_dev *ipm, struct ipmesh_peer *peer)
 		list_del(&prefix->list);
 		ipmesh_prefix_remove(&ipm->prefixes, prefix);
 	}
-	if (peer->encap == IPMESH_ENCAP_UDP)
+	if (peer->to.encap == IPMESH_ENCAP_UDP)
 		ipm->udp_peers--;
 	rhashtable_remove_fast(&ipm->peers, &peer->node, peer_params);
 	xa_erase(&ipm->ids, peer->id);
@@ -237,9 +231,6 @@ void ipmesh_peer_flush(struct ipmesh_dev *ipm)
  */
 int ipmesh_peer_cache_create(void)
 {
-	/* what has to be one line, see struct ipmesh_prefix */
-	BUILD_BUG_ON(IS_ENABLED(CONFIG_64BIT) && !IS_ENABLED(CONFIG_LOCKDEP) &&
-		     sizeof(struct ipmesh_peer_cpu) > 64);
 	peer_cache = KMEM_CACHE(ipmesh_peer, SLAB_HWCACHE_ALIGN);
 	return peer_cache ? 0 : -ENOMEM;
 }

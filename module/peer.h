@@ -2,66 +2,24 @@
 #ifndef _IPMESH_PEER_H
 #define _IPMESH_PEER_H
 
-#include <linux/cache.h>
 #include <linux/in6.h>
 #include <linux/list.h>
 #include <linux/rhashtable.h>
-#include <linux/u64_stats_sync.h>
 #include <net/ipv6.h>
 
 #include <uapi/linux/ipmesh.h>
 
-struct dst_entry;
+#include "prefix.h"
+
 struct ipmesh_dev;
 
 /**
- * struct ipmesh_peer_cpu - what one CPU keeps of a peer: one cache line
- * @peer: the peer; constant
- * @dst: cached underlay route; by this CPU with BH off, and by the last free;
- *	likewise what goes with it, to @udp
- * @saddr: outer source that goes with @dst on an IPv4 underlay, network byte
- *	order; on an IPv6 one the local address is the source
- * @cookie: tells whether @dst is valid still, on an IPv6 underlay
- * @gen: &ipmesh_dev.gen of the settings that @dst was looked up under
- * @rx_packets: received from the peer; like the following three by this CPU
- *	with BH off
- * @rx_bytes: received inner bytes
- * @tx_packets: sent to the peer
- * @tx_bytes: sent inner bytes
- * @last_rx: when the last packet came, by ipmesh_stats_now(); 0 for never
- * @dport: UDP destination port, network byte order
- * @multipath: @dst is one of several equal ways, and only tells whether there
- *	was a change since
- * @udp: packets to the peer go inside UDP
- * @syncp: guards the counters on 32-bit machines
- */
-struct ipmesh_peer_cpu {
-	struct ipmesh_peer *peer;
-	struct dst_entry *dst;
-	union {
-		__be32 saddr;
-		u32 cookie;
-	};
-	u32 gen;
-	u64_stats_t rx_packets;
-	u64_stats_t rx_bytes;
-	u64_stats_t tx_packets;
-	u64_stats_t tx_bytes;
-	u32 last_rx;
-	__be16 dport;
-	bool multipath;
-	bool udp;
-	struct u64_stats_sync syncp;
-} ____cacheline_aligned;
-
-/**
- * struct ipmesh_peer - a remote node; all that a packet needs is in its first line
+ * struct ipmesh_peer - a remote node
  * @node: in the device's hash table of endpoints
  * @endpoint: underlay address, an IPv4 one v4-mapped; constant
- * @cpu: routes and counters; constant
- * @dport: UDP destination port, network byte order; 0 for the device's; written
- *	under the device's lock, read anywhere; likewise @encap
- * @encap: what carries packets to it, enum ipmesh_encap
+ * @to: what packets to it need to know; the encapsulation is written under the
+ *	device's lock, the rest is constant; read under RCU
+ * @ipm: the device; constant
  * @id: in &ipmesh_dev.ids; constant
  * @cidr_count: length of @cidrs; under the device's lock
  * @cidrs: its pod CIDRs, struct ipmesh_prefix; under the device's lock
@@ -76,10 +34,9 @@ struct ipmesh_peer_cpu {
 struct ipmesh_peer {
 	struct rhash_head node;
 	struct in6_addr endpoint;
-	struct ipmesh_peer_cpu __percpu *cpu;
-	__be16 dport;
-	u8 encap;
+	struct ipmesh_prefix_to to;
 	u32 id;
+	struct ipmesh_dev *ipm;
 	u32 cidr_count;
 	struct list_head cidrs;
 	char *name;

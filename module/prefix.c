@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Pod CIDRs and the longest match among them.
  *
- * One hash table holds the prefixes of all lengths, and a bitmap the lengths
- * that occur. A look-up tries these, longest first. Clusters hand out blocks
- * of one size, with a few /32 beside them, so a look-up costs one or two cache
+ * A bitmap tells the lengths that occur: a look-up tries these, longest first. Clusters
+ * hand out blocks of one size, with a few /32 beside them, so it costs one or two cache
  * lines however many peers there are, where a trie touches one for each level.
+ *
+ * One hash table holds the prefixes of all lengths and both families. The IPv4 ones are
+ * once more in an array of small slots, and it is there that packets find them: those of
+ * 10 000 peers are 256 KB and stay in a second level cache.
  */
 
-#include <linux/inetdevice.h>
 #include <linux/slab.h>
 
 #include "addr.h"
-#include "peer.h"
 #include "prefix.h"
 
-/* What is in the table is the administrator's choice and not the sender's, so that
- * the hash need not withstand an attack.
- */
+/* The fewest slots that a table has. */
+#define SLOTS_MIN	16
+
 static u32 key_hash(const void *data, u32 len, u32 seed)
 {
 	const struct ipmesh_prefix_key *key = data;
@@ -42,6 +43,134 @@ static const struct rhashtable_params prefix_params = {
 	.automatic_shrinking	= true,
 };
 
+static struct ipmesh_prefix_slots *get_slots(struct ipmesh_prefix_table *table)
+{
+	/* under the device's lock, or before anybody else knows of the table */
+	return rcu_dereference_protected(table->slots, true);
+}
+
+static struct ipmesh_prefix_slots *make_slots(unsigned int count)
+{
+	struct ipmesh_prefix_slots *slots;
+	unsigned int i;
+
+	slots = kvmalloc(struct_size(slots, slot, count), GFP_KERNEL_ACCOUNT);
+	if (!slots)
+		return NULL;
+	slots->mask = count - 1;
+	for (i = 0; i < count; i++)
+		slots->slot[i].to.plen = IPMESH_PREFIX_FREE;
+	return slots;
+}
+
+/* The slot of a prefix, or the free one where it is to go. */
+static struct ipmesh_prefix_slot *find_slot(struct ipmesh_prefix_slots *slots, __be32 addr,
+					    unsigned int plen)
+{
+	u32 i = ipmesh_prefix_hash4(addr, plen);
+
+	for (;; i++) {
+		struct ipmesh_prefix_slot *slot = &slots->slot[i & slots->mask];
+
+		if (slot->to.plen == IPMESH_PREFIX_FREE ||
+		    (slot->to.plen == plen && slot->addr == addr))
+			return slot;
+	}
+}
+
+/* Readers come in softirq, on this CPU too: they must not meet an odd number. */
+static void write_begin(struct ipmesh_prefix_table *table)
+{
+	local_bh_disable();
+	preempt_disable();
+	write_seqcount_begin(&table->seq);
+}
+
+static void write_end(struct ipmesh_prefix_table *table)
+{
+	write_seqcount_end(&table->seq);
+	preempt_enable();
+	local_bh_enable();
+}
+
+/* All of them into as many others. */
+static int resize(struct ipmesh_prefix_table *table, unsigned int count)
+{
+	struct ipmesh_prefix_slots *old = get_slots(table);
+	struct ipmesh_prefix_slots *slots = make_slots(count);
+	unsigned int i;
+
+	if (!slots)
+		return -ENOMEM;
+	for (i = 0; i <= old->mask; i++) {
+		const struct ipmesh_prefix_slot *slot = &old->slot[i];
+
+		if (slot->to.plen != IPMESH_PREFIX_FREE)
+			*find_slot(slots, slot->addr, slot->to.plen) = *slot;
+	}
+	/* both are whole, and equal */
+	rcu_assign_pointer(table->slots, slots);
+	kvfree_rcu(old, rcu);
+	return 0;
+}
+
+/* At most three quarters are taken. */
+static int make_room(struct ipmesh_prefix_table *table)
+{
+	unsigned int count = get_slots(table)->mask + 1;
+
+	if ((table->count4 + 1) * 4 <= count * 3)
+		return 0;
+	return resize(table, count * 2);
+}
+
+static void set_slot(struct ipmesh_prefix_table *table, const struct ipmesh_prefix *prefix)
+{
+	unsigned int plen = prefix->key.plen - 96;
+	__be32 addr = ipmesh_addr_get4(&prefix->key.addr);
+	struct ipmesh_prefix_slot *slot;
+
+	slot = find_slot(get_slots(table), addr, plen);
+	write_begin(table);
+	slot->addr = addr;
+	slot->to = prefix->to;
+	slot->to.plen = plen;
+	table->lens4 |= BIT_ULL(plen);
+	write_end(table);
+}
+
+/* What was put further on because this slot was taken moves up: look-ups end at the
+ * first free one.
+ */
+static void clear_slot(struct ipmesh_prefix_table *table, const struct ipmesh_prefix *prefix)
+{
+	struct ipmesh_prefix_slots *slots = get_slots(table);
+	struct ipmesh_prefix_slot *hole, *slot;
+	unsigned int plen = prefix->key.plen - 96;
+	u32 i;
+
+	hole = find_slot(slots, ipmesh_addr_get4(&prefix->key.addr), plen);
+	write_begin(table);
+	for (i = hole - slots->slot + 1;; i++) {
+		u32 distance, home;
+
+		slot = &slots->slot[i & slots->mask];
+		if (slot->to.plen == IPMESH_PREFIX_FREE)
+			break;
+		/* may not go before the slot where the look-up for it begins */
+		home = ipmesh_prefix_hash4(slot->addr, slot->to.plen);
+		distance = (i - (hole - slots->slot)) & slots->mask;
+		if (((i - home) & slots->mask) < distance)
+			continue;
+		*hole = *slot;
+		hole = slot;
+	}
+	hole->to.plen = IPMESH_PREFIX_FREE;
+	if (!table->count[plen])
+		table->lens4 &= ~BIT_ULL(plen);
+	write_end(table);
+}
+
 /**
  * ipmesh_prefix_init - make a table
  * @table: zeroed memory
@@ -50,7 +179,19 @@ static const struct rhashtable_params prefix_params = {
  */
 int ipmesh_prefix_init(struct ipmesh_prefix_table *table)
 {
-	return rhashtable_init(&table->hash, &prefix_params);
+	struct ipmesh_prefix_slots *slots = make_slots(SLOTS_MIN);
+	int err;
+
+	if (!slots)
+		return -ENOMEM;
+	err = rhashtable_init(&table->hash, &prefix_params);
+	if (err) {
+		kvfree(slots);
+		return err;
+	}
+	seqcount_init(&table->seq);
+	RCU_INIT_POINTER(table->slots, slots);
+	return 0;
 }
 
 /**
@@ -62,6 +203,7 @@ int ipmesh_prefix_init(struct ipmesh_prefix_table *table)
 void ipmesh_prefix_destroy(struct ipmesh_prefix_table *table)
 {
 	rhashtable_destroy(&table->hash);
+	kvfree(get_slots(table));
 }
 
 /**
@@ -125,18 +267,25 @@ int ipmesh_prefix_insert(struct ipmesh_prefix_table *table,
 			 struct ipmesh_prefix *prefix)
 {
 	const struct ipmesh_prefix_key *key = &prefix->key;
+	bool is4 = ipmesh_prefix_is4(key);
 	int err;
 
+	if (is4) {
+		err = make_room(table);
+		if (err)
+			return err;
+	}
 	err = rhashtable_lookup_insert_fast(&table->hash, &prefix->node, prefix_params);
 	if (err)
 		return err;
 
-	if ((*key_count(table, key))++)
-		return 0;
-	if (ipmesh_prefix_is4(key))
-		WRITE_ONCE(table->lens4, table->lens4 | BIT_ULL(key->plen - 96));
-	else
+	(*key_count(table, key))++;
+	if (is4) {
+		table->count4++;
+		set_slot(table, prefix);
+	} else {
 		set_bit(key->plen, table->lens6);
+	}
 	return 0;
 }
 
@@ -156,7 +305,27 @@ void ipmesh_prefix_replace(struct ipmesh_prefix_table *table, struct ipmesh_pref
 	/* fails only where @old is not in the table, or the keys differ */
 	WARN_ON_ONCE(rhashtable_replace_fast(&table->hash, &old->node, &prefix->node,
 					     prefix_params));
+	if (ipmesh_prefix_is4(&prefix->key))
+		set_slot(table, prefix);
 	kfree_rcu(old, rcu);
+}
+
+/**
+ * ipmesh_prefix_redirect - change how packets to a peer are carried
+ * @table: the table
+ * @prefix: a pod CIDR of the peer
+ * @to: the peer's settings
+ *
+ * Context: process, the device's lock.
+ */
+void ipmesh_prefix_redirect(struct ipmesh_prefix_table *table, struct ipmesh_prefix *prefix,
+			    const struct ipmesh_prefix_to *to)
+{
+	/* a reader of the one with the other is told by the device's number of settings */
+	WRITE_ONCE(prefix->to.dport, to->dport);
+	WRITE_ONCE(prefix->to.encap, to->encap);
+	if (ipmesh_prefix_is4(&prefix->key))
+		set_slot(table, prefix);
 }
 
 /**
@@ -170,60 +339,34 @@ void ipmesh_prefix_remove(struct ipmesh_prefix_table *table,
 			  struct ipmesh_prefix *prefix)
 {
 	const struct ipmesh_prefix_key *key = &prefix->key;
+	unsigned int count;
 
 	rhashtable_remove_fast(&table->hash, &prefix->node, prefix_params);
-	if (!--*key_count(table, key)) {
-		if (ipmesh_prefix_is4(key))
-			WRITE_ONCE(table->lens4, table->lens4 & ~BIT_ULL(key->plen - 96));
-		else
-			clear_bit(key->plen, table->lens6);
+	(*key_count(table, key))--;
+	if (ipmesh_prefix_is4(key)) {
+		table->count4--;
+		clear_slot(table, prefix);
+		/* many went: not by a little, lest it is made anew at once */
+		count = get_slots(table)->mask + 1;
+		if (count > SLOTS_MIN && table->count4 * 8 < count)
+			resize(table, count / 2);
+	} else if (!*key_count(table, key)) {
+		clear_bit(key->plen, table->lens6);
 	}
 	kfree_rcu(prefix, rcu);
 }
 
-static const struct ipmesh_prefix *find_key(struct ipmesh_prefix_table *table,
-					    const struct ipmesh_prefix_key *key)
-{
-	return rhashtable_lookup(&table->hash, key, prefix_params);
-}
-
 /**
- * ipmesh_prefix_find4 - the pod CIDR that holds an IPv4 address
- * @table: the table
- * @addr: inner address, network byte order
- *
- * Context: RCU.
- * Return: the longest prefix that holds @addr, or NULL.
- */
-const struct ipmesh_prefix *ipmesh_prefix_find4(struct ipmesh_prefix_table *table,
-						__be32 addr)
-{
-	struct ipmesh_prefix_key key;
-	u64 lens;
-
-	for (lens = READ_ONCE(table->lens4); lens; lens &= ~BIT_ULL(key.plen - 96)) {
-		unsigned int len = fls64(lens) - 1;
-		const struct ipmesh_prefix *prefix;
-
-		ipv6_addr_set_v4mapped(addr & inet_make_mask(len), &key.addr);
-		key.plen = len + 96;
-		prefix = find_key(table, &key);
-		if (likely(prefix))
-			return prefix;
-	}
-	return NULL;
-}
-
-/**
- * ipmesh_prefix_find6 - the pod CIDR that holds an IPv6 address
+ * ipmesh_prefix_find6 - where the pod CIDR of an IPv6 address leads
  * @table: the table
  * @addr: inner address
+ * @to: the result
  *
  * Context: RCU.
- * Return: the longest prefix that holds @addr, or NULL.
+ * Return: false when no prefix holds @addr; else @to is of the longest one.
  */
-const struct ipmesh_prefix *ipmesh_prefix_find6(struct ipmesh_prefix_table *table,
-						const struct in6_addr *addr)
+bool ipmesh_prefix_find6(struct ipmesh_prefix_table *table, const struct in6_addr *addr,
+			 struct ipmesh_prefix_to *to)
 {
 	unsigned long len = 129;
 
@@ -235,40 +378,33 @@ const struct ipmesh_prefix *ipmesh_prefix_find6(struct ipmesh_prefix_table *tabl
 		/* find_last_bit() gives its size when there is none */
 		len = find_last_bit(table->lens6, last);
 		if (len >= last)
-			return NULL;
+			return false;
 		ipv6_addr_prefix(&key.addr, addr, len);
 		key.plen = len;
-		prefix = find_key(table, &key);
-		if (likely(prefix))
-			return prefix;
+		prefix = rhashtable_lookup(&table->hash, &key, prefix_params);
+		if (likely(prefix)) {
+			to->endpoint4 = prefix->to.endpoint4;
+			to->part = prefix->to.part;
+			to->dport = READ_ONCE(prefix->to.dport);
+			to->encap = READ_ONCE(prefix->to.encap);
+			return true;
+		}
 	}
 }
 
 /**
- * ipmesh_prefix_find - the pod CIDR that holds an address of either family
+ * ipmesh_prefix_find - where the pod CIDR of an address of either family leads
  * @table: the table
  * @addr: inner address, an IPv4 one v4-mapped
+ * @to: the result
  *
  * Context: RCU.
- * Return: the longest prefix that holds @addr, or NULL.
+ * Return: false when no prefix holds @addr; else @to is of the longest one.
  */
-const struct ipmesh_prefix *ipmesh_prefix_find(struct ipmesh_prefix_table *table,
-					       const struct in6_addr *addr)
+bool ipmesh_prefix_find(struct ipmesh_prefix_table *table, const struct in6_addr *addr,
+			struct ipmesh_prefix_to *to)
 {
 	if (ipmesh_addr_is4(addr))
-		return ipmesh_prefix_find4(table, ipmesh_addr_get4(addr));
-	return ipmesh_prefix_find6(table, addr);
-}
-
-/**
- * ipmesh_prefix_peer - the peer behind a pod CIDR
- * @prefix: the pod CIDR
- *
- * Context: RCU or the device's lock.
- * Return: the peer, valid until the end of that section.
- */
-struct ipmesh_peer *ipmesh_prefix_peer(const struct ipmesh_prefix *prefix)
-{
-	/* any CPU's part names it */
-	return raw_cpu_ptr(prefix->cpu)->peer;
+		return ipmesh_prefix_find4(table, ipmesh_addr_get4(addr), to);
+	return ipmesh_prefix_find6(table, addr, to);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A packet's way in: outer packet to device and peer to inner packet. */
 
+#include <linux/if_vlan.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/skbuff.h>
@@ -19,6 +20,7 @@
 #include "device.h"
 #include "error.h"
 #include "nest.h"
+#include "part.h"
 #include "peer.h"
 #include "prefix.h"
 #include "receive.h"
@@ -33,19 +35,16 @@
  * struct receive - a packet on its way through this file
  * @ipm: the device
  * @conf: its conf
- * @pc: this CPU's part of the peer; NULL for a stranger, and until it is found
+ * @rx: this CPU's part of the peer; NULL for a stranger, and until it is found
  * @endpoint: outer source
- * @inner_proto: what is inside, ETH_P_IP or ETH_P_IPV6, network byte order;
- *	0 for neither
  * @tos: outer DSCP and ECN
  * @consumed: the skb is out of our hands
  */
 struct receive {
 	struct ipmesh_dev *ipm;
 	const struct ipmesh_conf *conf;
-	struct ipmesh_peer_cpu *pc;
+	struct ipmesh_part_rx *rx;
 	struct in6_addr endpoint;
-	__be16 inner_proto;
 	u8 tos;
 	bool consumed;
 };
@@ -55,14 +54,14 @@ static void find_peer(struct receive *rcv)
 	const struct ipmesh_peer *peer = ipmesh_peer_find(rcv->ipm, &rcv->endpoint);
 
 	if (peer)
-		rcv->pc = this_cpu_ptr(peer->cpu);
+		rcv->rx = ipmesh_part_rx(&rcv->ipm->parts, peer->to.part);
 }
 
 /* Of what is wrong with a stranger's packet, that it is one comes first. */
 static noinline unsigned int refuse(struct receive *rcv, unsigned int cause)
 {
 	find_peer(rcv);
-	return rcv->pc || rcv->conf->open ? cause : IPMESH_A_DROPS_UNKNOWN_PEER;
+	return rcv->rx || rcv->conf->open ? cause : IPMESH_A_DROPS_UNKNOWN_PEER;
 }
 
 /* The inner source is in no pod CIDR of the peer: a strict device takes the peer's
@@ -79,30 +78,28 @@ static noinline unsigned int check_other(struct receive *rcv, const struct in6_a
 						IPMESH_A_DROPS_SRC_NOT_ALLOWED);
 }
 
-/* Whether the peer is the one that holds the pod CIDR of the inner source. Nothing
- * of the peer is touched but what this CPU counts in anyway.
+/* Whether the peer that the inner source's pod CIDR leads to is the one that sent.
+ * Nothing of the peer is touched but what this CPU counts in anyway.
  */
-static bool holds(struct receive *rcv, const struct ipmesh_prefix *prefix)
+static __always_inline bool is_from(struct receive *rcv, const struct ipmesh_prefix_to *to)
 {
-	struct ipmesh_peer_cpu *pc;
+	struct ipmesh_part_rx *rx = ipmesh_part_rx(&rcv->ipm->parts, to->part);
 
-	if (unlikely(!prefix))
-		return false;
-	pc = this_cpu_ptr(prefix->cpu);
 	if (rcv->conf->family == AF_INET ?
-	    prefix->endpoint4 != ipmesh_addr_get4(&rcv->endpoint) :
-	    !ipv6_addr_equal(&pc->peer->endpoint, &rcv->endpoint))
+	    to->endpoint4 != ipmesh_addr_get4(&rcv->endpoint) :
+	    !ipv6_addr_equal(&rx->peer->endpoint, &rcv->endpoint))
 		return false;
-	rcv->pc = pc;
+	rcv->rx = rx;
 	return true;
 }
 
 /* Step 3: makes the inner header linear and checks it, and its source: the longest
  * pod CIDR that holds it is the peer's own. Returns 0 or the cause of a drop.
  */
-static unsigned int check4(struct receive *rcv, struct sk_buff *skb)
+static __always_inline unsigned int check4(struct receive *rcv, struct sk_buff *skb)
 {
 	const struct iphdr *iph;
+	struct ipmesh_prefix_to to;
 	struct in6_addr saddr;
 	unsigned int len;
 
@@ -115,15 +112,17 @@ static unsigned int check4(struct receive *rcv, struct sk_buff *skb)
 		return refuse(rcv, IPMESH_A_DROPS_RX_INVALID);
 	if (unlikely(ipmesh_addr_martian4(iph->saddr)))
 		return refuse(rcv, IPMESH_A_DROPS_MARTIAN);
-	if (likely(holds(rcv, ipmesh_prefix_find4(&rcv->ipm->prefixes, iph->saddr))))
+	if (likely(ipmesh_prefix_find4(&rcv->ipm->prefixes, iph->saddr, &to) &&
+		   is_from(rcv, &to)))
 		return 0;
 	ipv6_addr_set_v4mapped(iph->saddr, &saddr);
 	return check_other(rcv, &saddr);
 }
 
-static unsigned int check6(struct receive *rcv, struct sk_buff *skb)
+static __always_inline unsigned int check6(struct receive *rcv, struct sk_buff *skb)
 {
 	const struct ipv6hdr *ip6h;
+	struct ipmesh_prefix_to to;
 
 	if (unlikely(!pskb_may_pull(skb, sizeof(*ip6h))))
 		return refuse(rcv, IPMESH_A_DROPS_RX_INVALID);
@@ -135,12 +134,13 @@ static unsigned int check6(struct receive *rcv, struct sk_buff *skb)
 		return refuse(rcv, IPMESH_A_DROPS_RX_INVALID);
 	if (unlikely(ipmesh_addr_martian6(&ip6h->saddr)))
 		return refuse(rcv, IPMESH_A_DROPS_MARTIAN);
-	if (likely(holds(rcv, ipmesh_prefix_find6(&rcv->ipm->prefixes, &ip6h->saddr))))
+	if (likely(ipmesh_prefix_find6(&rcv->ipm->prefixes, &ip6h->saddr, &to) &&
+		   is_from(rcv, &to)))
 		return 0;
 	return check_other(rcv, &ip6h->saddr);
 }
 
-static void count_received(struct ipmesh_dev *ipm, struct ipmesh_peer_cpu *pc,
+static void count_received(struct ipmesh_dev *ipm, struct ipmesh_part_rx *rx,
 			   unsigned int packets, unsigned int bytes)
 {
 	struct pcpu_sw_netstats *tstats = this_cpu_ptr(ipm->dev->tstats);
@@ -149,13 +149,13 @@ static void count_received(struct ipmesh_dev *ipm, struct ipmesh_peer_cpu *pc,
 	u64_stats_add(&tstats->rx_packets, packets);
 	u64_stats_add(&tstats->rx_bytes, bytes);
 	u64_stats_update_end(&tstats->syncp);
-	if (!pc)
+	if (!rx)
 		return;
-	u64_stats_update_begin(&pc->syncp);
-	u64_stats_add(&pc->rx_packets, packets);
-	u64_stats_add(&pc->rx_bytes, bytes);
-	u64_stats_update_end(&pc->syncp);
-	WRITE_ONCE(pc->last_rx, ipmesh_stats_now());
+	u64_stats_update_begin(&rx->syncp);
+	u64_stats_add(&rx->packets, packets);
+	u64_stats_add(&rx->bytes, bytes);
+	u64_stats_update_end(&rx->syncp);
+	WRITE_ONCE(rx->last, ipmesh_stats_now());
 }
 
 /* Congestion that the outer header met is carried inside, and so is ECT(1), RFC
@@ -167,6 +167,9 @@ static bool decapsulate_ecn(struct sk_buff *skb, u8 tos)
 	unsigned int len = inner4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	u8 inner;
 
+	/* Not-ECT outside changes nothing, and forbids nothing */
+	if (!(tos & INET_ECN_MASK))
+		return true;
 	inner = inner4 ? ipv4_get_dsfield(ip_hdr(skb)) : ipv6_get_dsfield(ipv6_hdr(skb));
 	/* ECT(1) and CE have this bit, and nothing else is carried */
 	if ((tos & INET_ECN_ECT_1) && ((tos ^ inner) & INET_ECN_MASK) &&
@@ -175,31 +178,42 @@ static bool decapsulate_ecn(struct sk_buff *skb, u8 tos)
 	return INET_ECN_decapsulate(skb, tos, inner) <= 1;
 }
 
+/* What iptunnel_pull_header() does, but for the outer headers, which are pulled. */
+static __always_inline int become_inner(struct sk_buff *skb, __be16 inner_proto, bool xnet)
+{
+	skb->protocol = inner_proto;
+	skb_clear_hash_if_not_l4(skb);
+	__vlan_hwaccel_clear_tag(skb);
+	skb_set_queue_mapping(skb, 0);
+	skb_scrub_packet(skb, xnet);
+	skb_reset_mac_header(skb);
+	skb_reset_network_header(skb);
+	return iptunnel_pull_offloads(skb);
+}
+
 /* Steps 3 and 4, for a packet that is for a device. Returns 0 or the cause of
  * a drop.
  */
-static unsigned int decapsulate(struct receive *rcv, struct sk_buff *skb)
+static __always_inline unsigned int decapsulate(struct receive *rcv, struct sk_buff *skb,
+						__be16 inner_proto)
 {
 	struct ipmesh_dev *ipm = rcv->ipm;
 	unsigned int packets, bytes, cause;
 
-	if (rcv->inner_proto == htons(ETH_P_IP))
+	if (inner_proto == htons(ETH_P_IP))
 		cause = check4(rcv, skb);
-	else if (likely(rcv->inner_proto))
+	else if (likely(inner_proto))
 		cause = check6(rcv, skb);
 	else
 		cause = refuse(rcv, IPMESH_A_DROPS_RX_INVALID);
 	if (unlikely(cause))
 		return cause;
-	if (unlikely(ipmesh_nest_may(skb, rcv->inner_proto)) &&
-	    ipmesh_nest_deep(ipm, skb, rcv->inner_proto))
+	if (unlikely(ipmesh_nest_may(skb, inner_proto)) &&
+	    ipmesh_nest_deep(ipm, skb, inner_proto))
 		return IPMESH_A_DROPS_NESTED;
 
-	if (iptunnel_pull_header(skb, 0, rcv->inner_proto,
-				 !net_eq(ipm->net, dev_net(ipm->dev))))
+	if (become_inner(skb, inner_proto, !net_eq(ipm->net, dev_net(ipm->dev))))
 		return IPMESH_A_DROPS_NO_MEMORY;
-	skb_reset_mac_header(skb);
-	skb_reset_network_header(skb);
 	if (unlikely(!decapsulate_ecn(skb, rcv->tos)))
 		return IPMESH_A_DROPS_ECN;
 	skb->dev = ipm->dev;
@@ -208,7 +222,7 @@ static unsigned int decapsulate(struct receive *rcv, struct sk_buff *skb)
 	rcv->consumed = true;
 	if (gro_cells_receive(&ipm->gro_cells, skb) == NET_RX_DROP)
 		return IPMESH_A_DROPS_RX_QUEUE;
-	count_received(ipm, rcv->pc, packets, bytes);
+	count_received(ipm, rcv->rx, packets, bytes);
 	return 0;
 }
 
@@ -216,19 +230,19 @@ static unsigned int decapsulate(struct receive *rcv, struct sk_buff *skb)
 static noinline int drop(struct receive *rcv, struct sk_buff *skb, unsigned int len,
 			 unsigned int cause)
 {
-	if (!rcv->pc)
+	if (!rcv->rx)
 		find_peer(rcv);
-	ipmesh_stats_drop(rcv->ipm, rcv->pc ? rcv->pc->peer : NULL, &rcv->endpoint, len, cause,
+	ipmesh_stats_drop(rcv->ipm, rcv->rx ? rcv->rx->peer : NULL, &rcv->endpoint, len, cause,
 			  rcv->consumed ? NULL : skb);
 	return 0;
 }
 
-static int take(struct receive *rcv, struct sk_buff *skb)
+static __always_inline int take(struct receive *rcv, struct sk_buff *skb, __be16 inner_proto)
 {
 	unsigned int len = skb->len;
 	unsigned int cause;
 
-	cause = decapsulate(rcv, skb);
+	cause = decapsulate(rcv, skb, inner_proto);
 	if (unlikely(cause))
 		return drop(rcv, skb, len, cause);
 	trace_ipmesh_rcv(rcv->ipm->dev, &rcv->endpoint, len);
@@ -238,7 +252,7 @@ static int take(struct receive *rcv, struct sk_buff *skb)
 /* A packet for none of our devices is passed on, untouched, to the next
  * tunnel protocol; one that is for a device is taken, and counted if dropped.
  */
-static int receive4(struct sk_buff *skb, __be16 inner_proto)
+static __always_inline int receive4(struct sk_buff *skb, __be16 inner_proto)
 {
 	const struct iphdr *outer = ip_hdr(skb);
 	const struct rtable *rt = skb_rtable(skb);
@@ -250,8 +264,7 @@ static int receive4(struct sk_buff *skb, __be16 inner_proto)
 		return -ENOENT;
 	rcv.ipm = rcv.conf->ipm;
 	ipv6_addr_set_v4mapped(outer->saddr, &rcv.endpoint);
-	rcv.pc = NULL;
-	rcv.inner_proto = inner_proto;
+	rcv.rx = NULL;
 	rcv.tos = ipv4_get_dsfield(outer);
 	rcv.consumed = false;
 
@@ -259,10 +272,10 @@ static int receive4(struct sk_buff *skb, __be16 inner_proto)
 		return drop(&rcv, skb, skb->len, IPMESH_A_DROPS_OUTER_DST);
 	if (unlikely(!xfrm4_policy_check(NULL, XFRM_POLICY_IN, skb)))
 		return drop(&rcv, skb, skb->len, IPMESH_A_DROPS_POLICY);
-	return take(&rcv, skb);
+	return take(&rcv, skb, inner_proto);
 }
 
-static int receive6(struct sk_buff *skb, __be16 inner_proto)
+static __always_inline int receive6(struct sk_buff *skb, __be16 inner_proto)
 {
 	const struct ipv6hdr *outer = ipv6_hdr(skb);
 	struct receive rcv;
@@ -274,16 +287,16 @@ static int receive6(struct sk_buff *skb, __be16 inner_proto)
 		return -ENOENT;
 	rcv.ipm = rcv.conf->ipm;
 	rcv.endpoint = outer->saddr;
-	rcv.pc = NULL;
-	rcv.inner_proto = inner_proto;
+	rcv.rx = NULL;
 	rcv.tos = ipv6_get_dsfield(outer);
 	rcv.consumed = false;
 
 	if (unlikely(!xfrm6_policy_check(NULL, XFRM_POLICY_IN, skb)))
 		return drop(&rcv, skb, skb->len, IPMESH_A_DROPS_POLICY);
-	return take(&rcv, skb);
+	return take(&rcv, skb, inner_proto);
 }
 
+/* One function for each pair: what the inner packet is, is known when they are built. */
 static int receive_4in4(struct sk_buff *skb)
 {
 	return receive4(skb, htons(ETH_P_IP));
@@ -317,7 +330,12 @@ void ipmesh_receive_udp(struct sk_buff *skb, __be16 inner_proto, u8 family)
 {
 	int err;
 
-	err = family == AF_INET ? receive4(skb, inner_proto) : receive6(skb, inner_proto);
+	if (inner_proto == htons(ETH_P_IP))
+		err = family == AF_INET ? receive_4in4(skb) : receive_4in6(skb);
+	else if (inner_proto)
+		err = family == AF_INET ? receive_6in4(skb) : receive_6in6(skb);
+	else
+		err = family == AF_INET ? receive4(skb, 0) : receive6(skb, 0);
 	if (err)
 		kfree_skb(skb);
 }

@@ -26,6 +26,7 @@
 #include "header.h"
 #include "mtu.h"
 #include "nest.h"
+#include "part.h"
 #include "peer.h"
 #include "prefix.h"
 #include "send.h"
@@ -121,54 +122,79 @@ static bool right_family(const struct ipmesh_send *send)
 	return ipmesh_addr_is4(&send->endpoint) == (send->conf->family == AF_INET);
 }
 
+/* This CPU's part of the peer that send->to leads to. */
+static void set_peer(struct ipmesh_send *send)
+{
+	send->tx = ipmesh_part_tx(&send->ipm->parts, send->to.part);
+}
+
+static bool find_peer(struct ipmesh_send *send)
+{
+	const struct ipmesh_peer *peer = ipmesh_peer_find(send->ipm, &send->endpoint);
+
+	if (!peer)
+		return false;
+	send->to.part = peer->to.part;
+	send->to.dport = READ_ONCE(peer->to.dport);
+	send->to.encap = READ_ONCE(peer->to.encap);
+	set_peer(send);
+	return true;
+}
+
+/* The peer behind the longest pod CIDR that holds the inner destination. */
+static bool find_behind(struct ipmesh_send *send, const struct sk_buff *skb)
+{
+	struct ipmesh_prefix_table *prefixes = &send->ipm->prefixes;
+
+	if (send->proto == IPPROTO_IPIP ?
+	    !ipmesh_prefix_find4(prefixes, ip_hdr(skb)->daddr, &send->to) :
+	    !ipmesh_prefix_find6(prefixes, &ipv6_hdr(skb)->daddr, &send->to))
+		return false;
+	set_peer(send);
+	if (likely(send->conf->family == AF_INET))
+		ipv6_addr_set_v4mapped(send->to.endpoint4, &send->endpoint);
+	else
+		send->endpoint = ipmesh_part_peer(&send->ipm->parts, send->to.part)->endpoint;
+	return true;
+}
+
 /* Steps 2 and 3 of Documentation/data-path.md: the nexthop's gateway names the
  * endpoint, else the longest pod CIDR does. An open device sends to any
  * gateway, and without one to the inner destination, as tunl0 does.
  */
 static bool find_endpoint(struct ipmesh_send *send, const struct sk_buff *skb)
 {
-	const struct ipmesh_prefix *prefix;
-	struct ipmesh_peer *peer;
-	struct in6_addr daddr;
-
-	if (route_gateway(skb, &send->endpoint)) {
-		peer = ipmesh_peer_find(send->ipm, &send->endpoint);
-		if (peer)
-			send->pc = this_cpu_ptr(peer->cpu);
-		return peer || (send->conf->open && right_family(send));
-	}
-
-	if (send->proto == IPPROTO_IPIP)
-		ipv6_addr_set_v4mapped(ip_hdr(skb)->daddr, &daddr);
-	else
-		daddr = ipv6_hdr(skb)->daddr;
-	prefix = ipmesh_prefix_find(&send->ipm->prefixes, &daddr);
-	if (prefix) {
-		send->pc = this_cpu_ptr(prefix->cpu);
-		if (send->conf->family == AF_INET)
-			ipv6_addr_set_v4mapped(prefix->endpoint4, &send->endpoint);
-		else
-			send->endpoint = send->pc->peer->endpoint;
+	if (route_gateway(skb, &send->endpoint))
+		return find_peer(send) || (send->conf->open && right_family(send));
+	if (find_behind(send, skb))
 		return true;
-	}
-	if (!send->conf->open || ipmesh_addr_martian(&daddr))
+	if (!send->conf->open)
 		return false;
-	send->endpoint = daddr;
-	peer = ipmesh_peer_find(send->ipm, &daddr);
-	if (peer)
-		send->pc = this_cpu_ptr(peer->cpu);
+	if (send->proto == IPPROTO_IPIP)
+		ipv6_addr_set_v4mapped(ip_hdr(skb)->daddr, &send->endpoint);
+	else
+		send->endpoint = ipv6_hdr(skb)->daddr;
+	if (ipmesh_addr_martian(&send->endpoint)) {
+		send->endpoint = in6addr_any;
+		return false;
+	}
+	find_peer(send);
 	return right_family(send);
 }
 
 /* A peer's own encapsulation goes before the device's. */
-static void find_encap(struct ipmesh_send *send, const struct ipmesh_peer *peer)
+static void find_encap(struct ipmesh_send *send)
 {
-	u8 encap = peer ? READ_ONCE(peer->encap) : IPMESH_ENCAP_DEVICE;
+	u8 encap = send->tx ? send->to.encap : IPMESH_ENCAP_DEVICE;
 
 	if (encap == IPMESH_ENCAP_DEVICE)
 		encap = send->conf->encap;
 	send->udp = encap == IPMESH_ENCAP_UDP;
-	send->dport = peer ? READ_ONCE(peer->dport) : 0;
+	send->overhead = send->conf->overhead;
+	if (likely(!send->udp))
+		return;
+	send->overhead += sizeof(struct udphdr);
+	send->dport = send->tx ? send->to.dport : 0;
 	if (!send->dport)
 		send->dport = send->conf->dport;
 }
@@ -197,32 +223,32 @@ static u32 route_cookie(struct dst_entry *dst)
 	return dst_xfrm(dst) ? 0 : rt6_get_cookie((struct rt6_info *)dst);
 }
 
-static bool cache_valid(const struct ipmesh_send *send, const struct ipmesh_peer_cpu *pc)
+static bool cache_valid(const struct ipmesh_send *send, const struct ipmesh_part_tx *tx)
 {
-	u32 cookie = send->conf->family == AF_INET ? 0 : pc->cookie;
+	u32 cookie = send->conf->family == AF_INET ? 0 : tx->cookie;
 
-	return pc->dst && pc->gen == send->gen && dst_check(pc->dst, cookie);
+	return tx->dst && (tx->gen & ~IPMESH_PART_MULTIPATH) == send->gen &&
+	       dst_check(tx->dst, cookie);
 }
 
-static int fill_cache(const struct ipmesh_send *send, struct ipmesh_peer_cpu *pc,
+static int fill_cache(const struct ipmesh_send *send, struct ipmesh_part_tx *tx,
 		      struct dst_entry *dst)
 {
 	/* freed after a grace period: outer levels on this CPU may use it */
-	dst_release(pc->dst);
-	pc->dst = NULL;
+	dst_release(tx->dst);
+	tx->dst = NULL;
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
 	ipmesh_mtu_hint(send->ipm, send->conf, dst);
-	pc->dst = dst;
-	pc->gen = send->gen;
-	pc->udp = send->udp;
-	pc->dport = send->dport;
-	pc->multipath = ipmesh_underlay_multipath(send->ipm, send->conf, &send->endpoint,
-						  ipmesh_header_proto(send), dst);
+	tx->dst = dst;
+	tx->gen = send->gen;
+	if (ipmesh_underlay_multipath(send->ipm, send->conf, &send->endpoint,
+				      ipmesh_header_proto(send), dst))
+		tx->gen |= IPMESH_PART_MULTIPATH;
 	if (send->conf->family == AF_INET)
-		pc->saddr = send->saddr;
+		tx->saddr = send->saddr;
 	else
-		pc->cookie = route_cookie(dst);
+		tx->cookie = route_cookie(dst);
 	return 0;
 }
 
@@ -231,25 +257,20 @@ static int fill_cache(const struct ipmesh_send *send, struct ipmesh_peer_cpu *pc
  */
 static int find_route(struct ipmesh_send *send, struct sk_buff *skb)
 {
-	struct ipmesh_peer_cpu *pc = send->pc;
+	struct ipmesh_part_tx *tx = send->tx;
 	int err;
 
-	if (unlikely(!pc)) {
-		find_encap(send, NULL);
+	if (unlikely(!tx))
 		return look_up_flow(send, skb);
-	}
-	if (unlikely(!cache_valid(send, pc))) {
-		find_encap(send, pc->peer);
-		err = fill_cache(send, pc, look_up(send, 0));
+	if (unlikely(!cache_valid(send, tx))) {
+		err = fill_cache(send, tx, look_up(send, 0));
 		if (err)
 			return err;
 	}
-	send->udp = pc->udp;
-	send->dport = pc->dport;
-	if (unlikely(pc->multipath))
+	if (unlikely(tx->gen & IPMESH_PART_MULTIPATH))
 		return look_up_flow(send, skb);
-	send->dst = pc->dst;
-	send->saddr = pc->saddr;
+	send->dst = tx->dst;
+	send->saddr = tx->saddr;
 	return 0;
 }
 
@@ -322,15 +343,15 @@ static bool make_room(const struct ipmesh_send *send, struct sk_buff *skb)
 static void count_sent(const struct ipmesh_send *send, unsigned int packets,
 		       unsigned int bytes)
 {
-	struct ipmesh_peer_cpu *pc = send->pc;
+	struct ipmesh_part_tx *tx = send->tx;
 
 	dev_sw_netstats_tx_add(send->ipm->dev, packets, bytes);
-	if (!pc)
+	if (!tx)
 		return;
-	u64_stats_update_begin(&pc->syncp);
-	u64_stats_add(&pc->tx_packets, packets);
-	u64_stats_add(&pc->tx_bytes, bytes);
-	u64_stats_update_end(&pc->syncp);
+	u64_stats_update_begin(&tx->syncp);
+	u64_stats_add(&tx->packets, packets);
+	u64_stats_add(&tx->bytes, bytes);
+	u64_stats_update_end(&tx->syncp);
 }
 
 static int local_out4(struct ipmesh_send *send, struct sk_buff *skb, bool fragment)
@@ -420,17 +441,28 @@ static unsigned int send_skb(struct ipmesh_send *send, struct sk_buff *skb)
 		return IPMESH_A_DROPS_NO_PEER;
 	}
 
+	find_encap(send);
 	err = find_route(send, skb);
 	if (unlikely(err)) {
 		tell_unreachable(send, skb);
 		return err == -ELOOP ? IPMESH_A_DROPS_LOOP : IPMESH_A_DROPS_NO_ROUTE;
 	}
 
-	send->overhead = send->conf->overhead + (send->udp ? sizeof(struct udphdr) : 0);
 	cause = encapsulate(send, skb);
 	if (unlikely(send->dst_held))
 		dst_release(send->dst);
 	return cause;
+}
+
+static noinline void drop(const struct ipmesh_send *send, unsigned int len,
+			  unsigned int cause, struct sk_buff *skb)
+{
+	struct ipmesh_peer *peer = NULL;
+
+	if (send->tx)
+		peer = ipmesh_part_peer(&send->ipm->parts, send->to.part);
+	ipmesh_stats_drop(send->ipm, peer, &send->endpoint, len, cause,
+			  send->consumed ? NULL : skb);
 }
 
 /**
@@ -456,7 +488,7 @@ netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 	/* before what it counts the changes of, see ipmesh_device_changed() */
 	send.gen = smp_load_acquire(&send.ipm->gen);
 	send.conf = rcu_dereference(send.ipm->conf);
-	send.pc = NULL;
+	send.tx = NULL;
 	send.endpoint = in6addr_any;
 	send.dst_held = false;
 	send.consumed = false;
@@ -467,8 +499,7 @@ netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 	__this_cpu_dec(send_depth);
 
 	if (unlikely(cause))
-		ipmesh_stats_drop(send.ipm, send.pc ? send.pc->peer : NULL, &send.endpoint, len, cause,
-				  send.consumed ? NULL : skb);
+		drop(&send, len, cause, skb);
 	else
 		trace_ipmesh_xmit(dev, &send.endpoint, len);
 	rcu_read_unlock();

@@ -5,16 +5,20 @@
 #include <linux/in6.h>
 #include <linux/netdevice.h>
 
+#include "prefix.h"
+
 struct ipmesh_conf;
 struct ipmesh_dev;
-struct ipmesh_peer_cpu;
+struct ipmesh_peer;
+struct ipmesh_part_tx;
 
 /**
  * struct ipmesh_send - a packet on its way out
  * @ipm: the device
  * @conf: its conf
  * @gen: number of the settings
- * @pc: this CPU's part of the peer, or NULL for another endpoint of an open device
+ * @to: what is known of the peer
+ * @tx: this CPU's part of it, or NULL for another endpoint of an open device
  * @endpoint: outer destination
  * @dst: route to the endpoint
  * @saddr: outer source on an IPv4 underlay, network byte order
@@ -33,7 +37,8 @@ struct ipmesh_send {
 	struct ipmesh_dev *ipm;
 	const struct ipmesh_conf *conf;
 	u32 gen;
-	struct ipmesh_peer_cpu *pc;
+	struct ipmesh_prefix_to to;
+	struct ipmesh_part_tx *tx;
 	struct in6_addr endpoint;
 	struct dst_entry *dst;
 	__be32 saddr;

@@ -152,25 +152,37 @@ void ipmesh_stats_peer_drops(const struct ipmesh_peer *peer, u64 *sums)
 void ipmesh_stats_peer(const struct ipmesh_peer *peer,
 		       struct ipmesh_peer_sums *sums)
 {
+	unsigned int i = peer->to.part % IPMESH_PART_BLOCK;
+	struct ipmesh_part_block __percpu *block;
 	u32 now = ipmesh_stats_now();
 	u32 age = U32_MAX;
 	int cpu;
 
+	/* it does not go before the peer */
+	rcu_read_lock();
+	block = ipmesh_part_block(&peer->ipm->parts, peer->to.part);
+	rcu_read_unlock();
+
 	memset(sums, 0, sizeof(*sums));
 	for_each_possible_cpu(cpu) {
-		const struct ipmesh_peer_cpu *pc = per_cpu_ptr(peer->cpu, cpu);
+		const struct ipmesh_part_block *b = per_cpu_ptr(block, cpu);
+		const struct ipmesh_part_rx *rx = &b->rx[i];
+		const struct ipmesh_part_tx *tx = &b->tx[i];
 		u64 rx_packets, rx_bytes, tx_packets, tx_bytes;
 		unsigned int start;
 		u32 last_rx;
 
 		do {
-			start = u64_stats_fetch_begin(&pc->syncp);
-			rx_packets = u64_stats_read(&pc->rx_packets);
-			rx_bytes = u64_stats_read(&pc->rx_bytes);
-			tx_packets = u64_stats_read(&pc->tx_packets);
-			tx_bytes = u64_stats_read(&pc->tx_bytes);
-			last_rx = READ_ONCE(pc->last_rx);
-		} while (u64_stats_fetch_retry(&pc->syncp, start));
+			start = u64_stats_fetch_begin(&rx->syncp);
+			rx_packets = u64_stats_read(&rx->packets);
+			rx_bytes = u64_stats_read(&rx->bytes);
+			last_rx = READ_ONCE(rx->last);
+		} while (u64_stats_fetch_retry(&rx->syncp, start));
+		do {
+			start = u64_stats_fetch_begin(&tx->syncp);
+			tx_packets = u64_stats_read(&tx->packets);
+			tx_bytes = u64_stats_read(&tx->bytes);
+		} while (u64_stats_fetch_retry(&tx->syncp, start));
 
 		sums->rx_packets += rx_packets;
 		sums->rx_bytes += rx_bytes;

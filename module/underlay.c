@@ -23,18 +23,7 @@
 #include "mtu.h"
 #include "underlay.h"
 
-static unsigned int underlay_net_id __read_mostly;
-
-/**
- * ipmesh_underlay_get - what ipmesh keeps for a namespace
- * @net: the namespace
- *
- * Return: the state, which lives as long as @net.
- */
-struct ipmesh_underlay *ipmesh_underlay_get(struct net *net)
-{
-	return net_generic(net, underlay_net_id);
-}
+unsigned int ipmesh_underlay_net_id __read_mostly;
 
 static struct hlist_head *bucket(struct ipmesh_underlay *ul,
 				 const struct in6_addr *local)
@@ -94,8 +83,9 @@ void ipmesh_underlay_del(struct net *net, struct ipmesh_conf *conf)
 	spin_unlock(&ul->lock);
 }
 
-static struct ipmesh_conf *find_local(struct ipmesh_underlay *ul,
-				      const struct in6_addr *local, int iif, int sdif)
+static __always_inline struct ipmesh_conf *find_local(struct ipmesh_underlay *ul,
+						      const struct in6_addr *local,
+						      int iif, int sdif)
 {
 	struct ipmesh_conf *unbound = NULL;
 	struct ipmesh_conf *conf;
@@ -129,13 +119,13 @@ static struct ipmesh_conf *find_local(struct ipmesh_underlay *ul,
 struct ipmesh_conf *ipmesh_underlay_find4(struct net *net, __be32 local,
 					  int iif, int sdif)
 {
-	struct ipmesh_underlay *ul = ipmesh_underlay_get(net);
+	struct ipmesh_underlay *ul = ipmesh_underlay_rcu(net);
 	struct ipmesh_conf *conf;
 	struct in6_addr addr;
 
 	ipv6_addr_set_v4mapped(local, &addr);
 	conf = find_local(ul, &addr, iif, sdif);
-	if (conf)
+	if (likely(conf))
 		return conf;
 	ipv6_addr_set_v4mapped(htonl(INADDR_ANY), &addr);
 	return find_local(ul, &addr, iif, sdif);
@@ -155,7 +145,7 @@ struct ipmesh_conf *ipmesh_underlay_find6(struct net *net,
 					  const struct in6_addr *local,
 					  int iif, int sdif)
 {
-	return find_local(ipmesh_underlay_get(net), local, iif, sdif);
+	return find_local(ipmesh_underlay_rcu(net), local, iif, sdif);
 }
 
 static u8 route_tos(const struct ipmesh_conf *conf)
@@ -334,7 +324,7 @@ static struct pernet_operations underlay_net_ops = {
 	.init		= underlay_net_init,
 	.pre_exit	= underlay_net_pre_exit,
 	.exit		= underlay_net_exit,
-	.id		= &underlay_net_id,
+	.id		= &ipmesh_underlay_net_id,
 	.size		= sizeof(struct ipmesh_underlay),
 };
 

@@ -7,6 +7,8 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
 
 struct dst_entry;
 struct in6_addr;
@@ -35,7 +37,35 @@ struct ipmesh_underlay {
 	struct net *net;
 };
 
-struct ipmesh_underlay *ipmesh_underlay_get(struct net *net);
+extern unsigned int ipmesh_underlay_net_id;
+
+/**
+ * ipmesh_underlay_get - what ipmesh keeps for a namespace
+ * @net: the namespace
+ *
+ * Return: the state, which lives as long as @net.
+ */
+static inline struct ipmesh_underlay *ipmesh_underlay_get(const struct net *net)
+{
+	return net_generic(net, ipmesh_underlay_net_id);
+}
+
+/**
+ * ipmesh_underlay_rcu - the same for a packet
+ * @net: the namespace
+ *
+ * Without the read lock that net_generic() takes for itself.
+ *
+ * Context: RCU.
+ */
+static inline struct ipmesh_underlay *ipmesh_underlay_rcu(const struct net *net)
+{
+	const struct net_generic *gen;
+
+	gen = rcu_dereference_check(net->gen, rcu_read_lock_bh_held());
+	return gen->ptr[ipmesh_underlay_net_id];
+}
+
 int ipmesh_underlay_add(struct net *net, struct ipmesh_conf *conf);
 void ipmesh_underlay_del(struct net *net, struct ipmesh_conf *conf);
 struct ipmesh_conf *ipmesh_underlay_find4(struct net *net, __be32 local,
