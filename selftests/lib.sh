@@ -10,7 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$here:$PATH
 KSFT_SKIP=4
 
-: "${BUSYWAIT_TIMEOUT:=20}"	# seconds; only a broken test meets it
+: "${BUSYWAIT_TIMEOUT:=60}"	# seconds; only a broken test meets it
 
 # --- TAP -----------------------------------------------------------------------
 
@@ -201,16 +201,25 @@ wire() {
 
 # --- waiting ---------------------------------------------------------------------
 
-# busywait COMMAND…: until it succeeds.
+# busywait COMMAND…: until it succeeds. A machine that stood still has not waited,
+# so that time alone does not end it.
 busywait() {
-	local end=$((SECONDS + BUSYWAIT_TIMEOUT))
+	local end=$((SECONDS + BUSYWAIT_TIMEOUT)) tries=0
 	until "$@"; do
-		[ $SECONDS -lt $end ] || {
+		[ $SECONDS -lt $end ] || [ $((++tries)) -lt 40 ] || {
 			echo "waited in vain for: $*"
 			return 1
 		}
 		read -rt 0.05 <><(:) || true
 	done
+}
+
+# operational NS DEV: the kernel finds out a little after the link is up, and tells
+operational() {
+	case $(ip -n "$1" -br link show dev "$2") in
+	*" UP "*) ;;
+	*) return 1 ;;
+	esac
 }
 
 file_has() {
