@@ -41,6 +41,9 @@ cases() {
 	before=$(state)
 	start "$master" ip monitor link address route nexthop rule >"$tmp/monitor" 2>&1
 	busywait noted
+	# and has told of all of these
+	ip -n "$master" link set lo mtu 50000
+	busywait file_has "$tmp/monitor" "mtu 50000"
 	size=$(stat -c %s "$tmp/monitor")
 	while IFS= read -r line; do
 		case $line in
@@ -70,6 +73,11 @@ cases() {
 		[ "$(stat -c %s "$tmp/monitor")" = "$size" ] ||
 			fail "apply $words: has changed: $(tail -n 5 "$tmp/monitor")"
 	done <"$here/fixtures/bad/cases.tsv"
+	# what it has not told yet comes before this
+	ip -n "$master" link set lo mtu 40000
+	busywait file_has "$tmp/monitor" "mtu 40000"
+	got=$(tail -c "+$((size + 1))" "$tmp/monitor" | grep -v -e '^[0-9]*: lo:' -e '^    link/loopback' || true)
+	equal "what ip monitor saw" "$got" ""
 	[ "$n" -ge 100 ] || fail "only $n cases"
 	equal "bad cases of $n" "$bad" 0
 	equal "state" "$(state)" "$before"

@@ -16,6 +16,8 @@ hosts() {
 	mesh -n "$master" exec sysctl -qw net.ipv4.ip_forward=1 \
 		net.ipv6.conf.{default,ens160}.addr_gen_mode=1 net.ipv6.conf.ens160.disable_ipv6=1
 	mesh -n "$node1" exec sysctl -qw net.ipv4.ip_forward=1
+	busywait operational "$master" ens160
+	busywait operational "$node1" ens160
 }
 
 # apply NS [WORD]…: paths are relative to the docs
@@ -64,12 +66,18 @@ noted() {
 	[ -s "$3" ]
 }
 
+# which is the last line of each
+generation_told() {
+	[[ $(tail -n 1 "$tmp/nft") == "# new generation"* ]]
+}
+
 # quiet_end NS: nothing but our marks has been noted
 quiet_end() {
 	ip -n "$1" link set lo mtu 50000
 	busywait file_has "$tmp/monitor" "mtu 50000"
 	in_ns "$1" nft "add table ip last"
 	busywait file_has "$tmp/nft" "table ip last"
+	busywait generation_told
 	equal "what ip monitor saw" \
 		"$(grep -v -e '^[0-9]*: lo:' -e '^    link/loopback' "$tmp/monitor" || true)" ""
 	equal "what nft monitor saw" \
