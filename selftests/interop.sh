@@ -34,6 +34,8 @@ with_ipip() {
 # transfer FROM TO ADDRESS BYTES: TCP from FROM to iperf3 at ADDRESS in TO
 transfer() {
 	: >"$tmp/iperf"
+	# many segments at once, however slow the CPU is
+	in_ns "$1" sysctl -qw net.ipv4.tcp_min_tso_segs=8
 	start "$2" iperf3 -s -1 --forceflush >"$tmp/iperf" 2>&1
 	busywait file_has "$tmp/iperf" "listening on"
 	in_ns "$1" iperf3 -c "$3" -n "$4" -J >"$tmp/json" 2>&1 || fail "iperf3: $(cat "$tmp/json")"
@@ -43,8 +45,7 @@ transfer() {
 		fail "sent too little: $(jq -c .end.sum_sent "$tmp/json")"
 }
 
-# whole NS: eth0 has sent packets larger than a segment, on average; where the CPU
-# is slow, TCP gives two segments at once
+# whole NS: eth0 has sent packets larger than a segment, on average
 whole() {
 	local packets bytes
 	packets=$(count "$1" eth0 tx_packets)
@@ -102,19 +103,33 @@ tcp_from_tunl0() {
 	counts "$a" ipmesh0 -- tx_dropped=0 rx_dropped=0
 }
 
-# equal_counters: what one has sent the other has received
+# equal_counters: what one has sent the other has received, when the last of a stream
+# has come
 equal_counters() {
-	counts "$b" ipmesh0 172.16.40.1 -- \
-		rx_packets="$(count "$a" ipmesh0 tx_packets 172.16.40.2)" \
-		rx_bytes="$(count "$a" ipmesh0 tx_bytes 172.16.40.2)" \
-		tx_packets="$(count "$a" ipmesh0 rx_packets 172.16.40.2)" \
-		tx_bytes="$(count "$a" ipmesh0 rx_bytes 172.16.40.2)"
-	counts "$b" ipmesh0 -- \
-		rx_packets="$(count "$a" ipmesh0 tx_packets)" \
-		rx_bytes="$(count "$a" ipmesh0 tx_bytes)" \
-		tx_packets="$(count "$a" ipmesh0 rx_packets)" \
-		tx_bytes="$(count "$a" ipmesh0 rx_bytes)" rx_dropped=0 tx_dropped=0
+	busywait counters_equal || fail "$(both_counters)"
+	counts "$b" ipmesh0 -- rx_dropped=0 tx_dropped=0
 	counts "$a" ipmesh0 -- rx_dropped=0 tx_dropped=0
+}
+
+counters_equal() {
+	local here there
+	both_counters >"$tmp/counters"
+	while read -r _ here there; do
+		[ "$here" = "$there" ] || return 1
+	done <"$tmp/counters"
+}
+
+# both_counters: of the devices and of the peers, "NAME OF-A OF-B"
+both_counters() {
+	local key
+	for key in packets bytes; do
+		echo "a-to-b-$key $(count "$a" ipmesh0 tx_"$key") $(count "$b" ipmesh0 rx_"$key")"
+		echo "b-to-a-$key $(count "$a" ipmesh0 rx_"$key") $(count "$b" ipmesh0 tx_"$key")"
+		echo "peer-a-to-b-$key $(count "$a" ipmesh0 tx_"$key" 172.16.40.2)" \
+			"$(count "$b" ipmesh0 rx_"$key" 172.16.40.1)"
+		echo "peer-b-to-a-$key $(count "$a" ipmesh0 rx_"$key" 172.16.40.2)" \
+			"$(count "$b" ipmesh0 tx_"$key" 172.16.40.1)"
+	done
 }
 
 tcp_with_offloads() {
@@ -155,11 +170,17 @@ tcp_without_offloads() {
 
 # Datagrams in one buffer, larger than a packet, without DF.
 udp_segments() {
+	local max
 	two_nodes
+	# all of it, should the receiver not run meanwhile
+	for max in rmem_max wmem_max; do
+		defer "sysctl -qw net.core.$max=$(sysctl -n net.core."$max")"
+		sysctl -qw net.core."$max"=8000000
+	done
 	: >"$tmp/iperf"
 	start "$b" iperf3 -s -1 --forceflush >"$tmp/iperf" 2>&1
 	busywait file_has "$tmp/iperf" "listening on"
-	in_ns "$a" iperf3 -u -c 10.244.2.1 -n 400K -l 8000 -b 20M -J >"$tmp/json" 2>&1 ||
+	in_ns "$a" iperf3 -u -c 10.244.2.1 -n 400K -l 8000 -b 20M -w 4M -J >"$tmp/json" 2>&1 ||
 		fail "iperf3: $(cat "$tmp/json")"
 	wait "$pid"
 	# a warning of iperf3 may stand ahead
