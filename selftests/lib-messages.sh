@@ -8,9 +8,9 @@
 but_noise() {
 	grep -v -e 'loading out-of-tree module taints kernel' \
 		-e 'module verification failed: signature and/or required key missing' \
-		-e '^hrtimer: interrupt took' -e '^clocksource: ' \
+		-e '^hrtimer: interrupt took' -e '^clocksource: ' -e '^tsc: ' \
 		-e '^sched: RT throttling activated' \
-		-e '^perf: interrupt took too long' \
+		-e '^perf: interrupt took too long' -e '^random: ' \
 		-e '^workqueue: .* hogged CPU' || true
 }
 

@@ -10,10 +10,11 @@
 # left: no device, no reference, no memory, no message of the kernel.
 set -eu
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-messages.sh"
 
 # Messages of the kernel that a person should see.
 warnings() {
-	dmesg --level emerg,alert,crit,err,warn | wc -l
+	kernel_messages | wc -l
 }
 
 # no_trace [busywait]: the module goes, at once and with all it had; with requests

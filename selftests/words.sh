@@ -17,6 +17,7 @@ setup() {
 	setup_ns a
 	ip_batch "$a" <<-END
 		link add eth0 type dummy
+		link set eth0 addrgenmode none
 		link set eth0 up
 		addr add 172.16.40.1/24 dev eth0
 		link set lo up
@@ -42,7 +43,7 @@ state() {
 		done
 	done
 	ip -n "$a" -o link
-	ip -n "$a" -o addr | sed 's/ tentative//'
+	ip -n "$a" -o addr
 	ip -n "$a" -4 route show table all
 	ip -n "$a" -6 route show table all
 	ip -n "$a" nexthop
