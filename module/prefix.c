@@ -10,6 +10,7 @@
  * 10 000 peers are 256 KB and stay in a second level cache.
  */
 
+#include <linux/inetdevice.h>
 #include <linux/slab.h>
 
 #include "addr.h"
@@ -124,6 +125,20 @@ static int make_room(struct ipmesh_prefix_table *table)
 	return resize(table, count * 2);
 }
 
+/* The lengths that occur, after a change of their number. Under @seq. */
+static void set_lens(struct ipmesh_prefix_table *table)
+{
+	unsigned int plen = 33, n = 0;
+
+	while (plen--) {
+		if (!table->count[plen])
+			continue;
+		table->lens4[n].mask = inet_make_mask(plen);
+		table->lens4[n++].plen = plen;
+	}
+	table->lens4_count = n;
+}
+
 static void set_slot(struct ipmesh_prefix_table *table, const struct ipmesh_prefix *prefix)
 {
 	unsigned int plen = prefix->key.plen - 96;
@@ -135,7 +150,8 @@ static void set_slot(struct ipmesh_prefix_table *table, const struct ipmesh_pref
 	slot->addr = addr;
 	slot->to = prefix->to;
 	slot->to.plen = plen;
-	table->lens4 |= BIT_ULL(plen);
+	if (table->count[plen] == 1)
+		set_lens(table);
 	write_end(table);
 }
 
@@ -167,7 +183,7 @@ static void clear_slot(struct ipmesh_prefix_table *table, const struct ipmesh_pr
 	}
 	hole->to.plen = IPMESH_PREFIX_FREE;
 	if (!table->count[plen])
-		table->lens4 &= ~BIT_ULL(plen);
+		set_lens(table);
 	write_end(table);
 }
 

@@ -4,7 +4,6 @@
 
 #include <linux/hash.h>
 #include <linux/in6.h>
-#include <linux/inetdevice.h>
 #include <linux/list.h>
 #include <linux/rhashtable.h>
 #include <linux/seqlock.h>
@@ -82,10 +81,21 @@ struct ipmesh_prefix_slots {
 };
 
 /**
+ * struct ipmesh_prefix_len - a length of IPv4 prefixes
+ * @mask: its bits, network byte order
+ * @plen: the length
+ */
+struct ipmesh_prefix_len {
+	__be32 mask;
+	u32 plen;
+};
+
+/**
  * struct ipmesh_prefix_table - pod CIDRs, for the longest match
  * @slots: the IPv4 ones; written under the device's lock and @seq, replaced under
  *	RCU
- * @lens4: bit n is set while an IPv4 prefix of length n is in @slots; under @seq
+ * @lens4: the lengths of the IPv4 prefixes in @slots, longest first; under @seq
+ * @lens4_count: how many; under @seq
  * @seq: tells a reader of @slots that they changed meanwhile
  * @hash: all prefixes; written under the device's lock, read under RCU
  * @lens6: bit n is set while an IPv6 prefix of length n is in @hash
@@ -94,8 +104,9 @@ struct ipmesh_prefix_slots {
  */
 struct ipmesh_prefix_table {
 	struct ipmesh_prefix_slots __rcu *slots;
-	u64 lens4;
 	seqcount_t seq;
+	u32 lens4_count;
+	struct ipmesh_prefix_len lens4[33];
 	struct rhashtable hash;
 	unsigned long lens6[BITS_TO_LONGS(129)];
 	u32 count[33 + 129];
@@ -141,36 +152,33 @@ static inline u32 ipmesh_prefix_hash4(__be32 addr, unsigned int plen)
 static __always_inline bool ipmesh_prefix_find4(const struct ipmesh_prefix_table *table,
 						__be32 addr, struct ipmesh_prefix_to *to)
 {
+	const struct ipmesh_prefix_slots *slots;
+	const struct ipmesh_prefix_slot *slot;
+	const struct ipmesh_prefix_len *len;
 	unsigned int seq;
-	bool found;
+	__be32 prefix;
+	u32 i;
 
-	do {
-		const struct ipmesh_prefix_slots *slots;
-		u64 lens;
-
-		seq = read_seqcount_begin(&table->seq);
-		slots = rcu_dereference_check(table->slots, rcu_read_lock_bh_held());
-		found = false;
-		for (lens = table->lens4; lens && !found;) {
-			unsigned int plen = fls64(lens) - 1;
-			__be32 prefix = addr & inet_make_mask(plen);
-			u32 i = ipmesh_prefix_hash4(prefix, plen);
-			const struct ipmesh_prefix_slot *slot;
-
-			for (;; i++) {
-				slot = &slots->slot[i & slots->mask];
-				if (slot->to.plen == plen && slot->addr == prefix) {
-					*to = slot->to;
-					found = true;
-					break;
-				}
-				if (slot->to.plen == IPMESH_PREFIX_FREE)
-					break;
+again:
+	seq = read_seqcount_begin(&table->seq);
+	slots = rcu_dereference_check(table->slots, rcu_read_lock_bh_held());
+	for (len = table->lens4; len < table->lens4 + table->lens4_count; len++) {
+		prefix = addr & len->mask;
+		for (i = ipmesh_prefix_hash4(prefix, len->plen);; i++) {
+			slot = &slots->slot[i & slots->mask];
+			if (likely(slot->addr == prefix && slot->to.plen == len->plen)) {
+				*to = slot->to;
+				if (unlikely(read_seqcount_retry(&table->seq, seq)))
+					goto again;
+				return true;
 			}
-			lens &= ~BIT_ULL(plen);
+			if (slot->to.plen == IPMESH_PREFIX_FREE)
+				break;
 		}
-	} while (unlikely(read_seqcount_retry(&table->seq, seq)));
-	return found;
+	}
+	if (unlikely(read_seqcount_retry(&table->seq, seq)))
+		goto again;
+	return false;
 }
 
 /**

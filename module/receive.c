@@ -32,115 +32,125 @@
 #define RECEIVE_PRIORITY	(-1)
 
 /**
- * struct receive - a packet on its way through this file
- * @ipm: the device
- * @conf: its conf
- * @rx: this CPU's part of the peer; NULL for a stranger, and until it is found
- * @endpoint: outer source
- * @tos: outer DSCP and ECN
- * @consumed: the skb is out of our hands
+ * struct outer - what is kept of the outer header
+ * @endpoint: its source
+ * @tos: its DSCP and ECN
  */
-struct receive {
-	struct ipmesh_dev *ipm;
-	const struct ipmesh_conf *conf;
-	struct ipmesh_part_rx *rx;
+struct outer {
 	struct in6_addr endpoint;
 	u8 tos;
-	bool consumed;
 };
 
-static void find_peer(struct receive *rcv)
+/* This CPU's part of the peer that sent, or NULL for a stranger. */
+static struct ipmesh_part_rx *find_peer(struct ipmesh_dev *ipm, const struct outer *outer)
 {
-	const struct ipmesh_peer *peer = ipmesh_peer_find(rcv->ipm, &rcv->endpoint);
+	const struct ipmesh_peer *peer = ipmesh_peer_find(ipm, &outer->endpoint);
 
-	if (peer)
-		rcv->rx = ipmesh_part_rx(&rcv->ipm->parts, peer->to.part);
+	return peer ? ipmesh_part_rx(&ipm->parts, peer->to.part) : NULL;
 }
 
 /* Of what is wrong with a stranger's packet, that it is one comes first. */
-static noinline unsigned int refuse(struct receive *rcv, unsigned int cause)
+static noinline unsigned int refuse(const struct ipmesh_conf *conf, const struct outer *outer,
+				    unsigned int cause)
 {
-	find_peer(rcv);
-	return rcv->rx || rcv->conf->open ? cause : IPMESH_A_DROPS_UNKNOWN_PEER;
+	return conf->open || find_peer(conf->ipm, outer) ? cause : IPMESH_A_DROPS_UNKNOWN_PEER;
 }
 
 /* The inner source is in no pod CIDR of the peer: a strict device takes the peer's
  * own address, its endpoint.
  */
-static noinline unsigned int check_other(struct receive *rcv, const struct in6_addr *saddr)
+static noinline unsigned int check_other6(const struct ipmesh_conf *conf,
+					  const struct outer *outer,
+					  const struct in6_addr *saddr,
+					  struct ipmesh_part_rx **rx)
 {
-	if (rcv->conf->open) {
-		if (READ_ONCE(rcv->ipm->peer_count))
-			find_peer(rcv);
+	if (conf->open && !READ_ONCE(conf->ipm->peer_count))
 		return 0;
-	}
-	return refuse(rcv, ipv6_addr_equal(saddr, &rcv->endpoint) ? 0 :
-						IPMESH_A_DROPS_SRC_NOT_ALLOWED);
+	*rx = find_peer(conf->ipm, outer);
+	if (conf->open)
+		return 0;
+	if (!*rx)
+		return IPMESH_A_DROPS_UNKNOWN_PEER;
+	return ipv6_addr_equal(saddr, &outer->endpoint) ? 0 : IPMESH_A_DROPS_SRC_NOT_ALLOWED;
+}
+
+static noinline unsigned int check_other4(const struct ipmesh_conf *conf,
+					  const struct outer *outer, __be32 saddr4,
+					  struct ipmesh_part_rx **rx)
+{
+	struct in6_addr saddr;
+
+	ipv6_addr_set_v4mapped(saddr4, &saddr);
+	return check_other6(conf, outer, &saddr, rx);
 }
 
 /* Whether the peer that the inner source's pod CIDR leads to is the one that sent.
  * Nothing of the peer is touched but what this CPU counts in anyway.
  */
-static __always_inline bool is_from(struct receive *rcv, const struct ipmesh_prefix_to *to)
+static __always_inline bool is_from(const struct ipmesh_conf *conf, const struct outer *outer,
+				    const struct ipmesh_prefix_to *to,
+				    struct ipmesh_part_rx **rx)
 {
-	struct ipmesh_part_rx *rx = ipmesh_part_rx(&rcv->ipm->parts, to->part);
+	struct ipmesh_part_rx *part = ipmesh_part_rx(&conf->ipm->parts, to->part);
 
-	if (rcv->conf->family == AF_INET ?
-	    to->endpoint4 != ipmesh_addr_get4(&rcv->endpoint) :
-	    !ipv6_addr_equal(&rx->peer->endpoint, &rcv->endpoint))
+	if (conf->family == AF_INET ?
+	    to->endpoint4 != ipmesh_addr_get4(&outer->endpoint) :
+	    !ipv6_addr_equal(&part->peer->endpoint, &outer->endpoint))
 		return false;
-	rcv->rx = rx;
+	*rx = part;
 	return true;
 }
 
 /* Step 3: makes the inner header linear and checks it, and its source: the longest
  * pod CIDR that holds it is the peer's own. Returns 0 or the cause of a drop.
  */
-static __always_inline unsigned int check4(struct receive *rcv, struct sk_buff *skb)
+static __always_inline unsigned int check4(const struct ipmesh_conf *conf,
+					   const struct outer *outer, struct sk_buff *skb,
+					   struct ipmesh_part_rx **rx)
 {
 	const struct iphdr *iph;
 	struct ipmesh_prefix_to to;
-	struct in6_addr saddr;
 	unsigned int len;
 
 	if (unlikely(!pskb_may_pull(skb, sizeof(*iph))))
-		return refuse(rcv, IPMESH_A_DROPS_RX_INVALID);
+		return refuse(conf, outer, IPMESH_A_DROPS_RX_INVALID);
 	iph = (const struct iphdr *)skb->data;
 	len = ntohs(iph->tot_len);
 	if (unlikely(iph->version != 4 || iph->ihl < 5 || len < iph->ihl * 4 ||
 		     len > skb->len))
-		return refuse(rcv, IPMESH_A_DROPS_RX_INVALID);
+		return refuse(conf, outer, IPMESH_A_DROPS_RX_INVALID);
 	if (unlikely(ipmesh_addr_martian4(iph->saddr)))
-		return refuse(rcv, IPMESH_A_DROPS_MARTIAN);
-	if (likely(ipmesh_prefix_find4(&rcv->ipm->prefixes, iph->saddr, &to) &&
-		   is_from(rcv, &to)))
+		return refuse(conf, outer, IPMESH_A_DROPS_MARTIAN);
+	if (likely(ipmesh_prefix_find4(&conf->ipm->prefixes, iph->saddr, &to) &&
+		   is_from(conf, outer, &to, rx)))
 		return 0;
-	ipv6_addr_set_v4mapped(iph->saddr, &saddr);
-	return check_other(rcv, &saddr);
+	return check_other4(conf, outer, iph->saddr, rx);
 }
 
-static __always_inline unsigned int check6(struct receive *rcv, struct sk_buff *skb)
+static __always_inline unsigned int check6(const struct ipmesh_conf *conf,
+					   const struct outer *outer, struct sk_buff *skb,
+					   struct ipmesh_part_rx **rx)
 {
 	const struct ipv6hdr *ip6h;
 	struct ipmesh_prefix_to to;
 
 	if (unlikely(!pskb_may_pull(skb, sizeof(*ip6h))))
-		return refuse(rcv, IPMESH_A_DROPS_RX_INVALID);
+		return refuse(conf, outer, IPMESH_A_DROPS_RX_INVALID);
 	ip6h = (const struct ipv6hdr *)skb->data;
 	if (unlikely(ip6h->version != 6 ||
 		     sizeof(*ip6h) + ntohs(ip6h->payload_len) > skb->len ||
 		     /* would be taken for an IPv4 address from here on */
 		     ipmesh_addr_is4(&ip6h->saddr)))
-		return refuse(rcv, IPMESH_A_DROPS_RX_INVALID);
+		return refuse(conf, outer, IPMESH_A_DROPS_RX_INVALID);
 	if (unlikely(ipmesh_addr_martian6(&ip6h->saddr)))
-		return refuse(rcv, IPMESH_A_DROPS_MARTIAN);
-	if (likely(ipmesh_prefix_find6(&rcv->ipm->prefixes, &ip6h->saddr, &to) &&
-		   is_from(rcv, &to)))
+		return refuse(conf, outer, IPMESH_A_DROPS_MARTIAN);
+	if (likely(ipmesh_prefix_find6(&conf->ipm->prefixes, &ip6h->saddr, &to) &&
+		   is_from(conf, outer, &to, rx)))
 		return 0;
-	return check_other(rcv, &ip6h->saddr);
+	return check_other6(conf, outer, &ip6h->saddr, rx);
 }
 
-static void count_received(struct ipmesh_dev *ipm, struct ipmesh_part_rx *rx,
+static void count_received(const struct ipmesh_dev *ipm, struct ipmesh_part_rx *rx,
 			   unsigned int packets, unsigned int bytes)
 {
 	struct pcpu_sw_netstats *tstats = this_cpu_ptr(ipm->dev->tstats);
@@ -161,15 +171,12 @@ static void count_received(struct ipmesh_dev *ipm, struct ipmesh_part_rx *rx,
 /* Congestion that the outer header met is carried inside, and so is ECT(1), RFC
  * 6040 4.2. The header that is written may be shared with a tap on the underlay.
  */
-static bool decapsulate_ecn(struct sk_buff *skb, u8 tos)
+static noinline bool decapsulate_ecn(struct sk_buff *skb, u8 tos)
 {
 	bool inner4 = skb->protocol == htons(ETH_P_IP);
 	unsigned int len = inner4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	u8 inner;
 
-	/* Not-ECT outside changes nothing, and forbids nothing */
-	if (!(tos & INET_ECN_MASK))
-		return true;
 	inner = inner4 ? ipv4_get_dsfield(ip_hdr(skb)) : ipv6_get_dsfield(ipv6_hdr(skb));
 	/* ECT(1) and CE have this bit, and nothing else is carried */
 	if ((tos & INET_ECN_ECT_1) && ((tos ^ inner) & INET_ECN_MASK) &&
@@ -194,18 +201,20 @@ static __always_inline int become_inner(struct sk_buff *skb, __be16 inner_proto,
 /* Steps 3 and 4, for a packet that is for a device. Returns 0 or the cause of
  * a drop.
  */
-static __always_inline unsigned int decapsulate(struct receive *rcv, struct sk_buff *skb,
-						__be16 inner_proto)
+static __always_inline unsigned int decapsulate(const struct ipmesh_conf *conf,
+						const struct outer *outer, struct sk_buff *skb,
+						__be16 inner_proto,
+						struct ipmesh_part_rx **rx)
 {
-	struct ipmesh_dev *ipm = rcv->ipm;
+	struct ipmesh_dev *ipm = conf->ipm;
 	unsigned int packets, bytes, cause;
 
 	if (inner_proto == htons(ETH_P_IP))
-		cause = check4(rcv, skb);
+		cause = check4(conf, outer, skb, rx);
 	else if (likely(inner_proto))
-		cause = check6(rcv, skb);
+		cause = check6(conf, outer, skb, rx);
 	else
-		cause = refuse(rcv, IPMESH_A_DROPS_RX_INVALID);
+		cause = refuse(conf, outer, IPMESH_A_DROPS_RX_INVALID);
 	if (unlikely(cause))
 		return cause;
 	if (unlikely(ipmesh_nest_may(skb, inner_proto)) &&
@@ -214,38 +223,43 @@ static __always_inline unsigned int decapsulate(struct receive *rcv, struct sk_b
 
 	if (become_inner(skb, inner_proto, !net_eq(ipm->net, dev_net(ipm->dev))))
 		return IPMESH_A_DROPS_NO_MEMORY;
-	if (unlikely(!decapsulate_ecn(skb, rcv->tos)))
+	/* Not-ECT outside changes nothing, and forbids nothing */
+	if ((outer->tos & INET_ECN_MASK) && unlikely(!decapsulate_ecn(skb, outer->tos)))
 		return IPMESH_A_DROPS_ECN;
 	skb->dev = ipm->dev;
 
 	packets = ipmesh_stats_segments(skb, &bytes);
-	rcv->consumed = true;
 	if (gro_cells_receive(&ipm->gro_cells, skb) == NET_RX_DROP)
 		return IPMESH_A_DROPS_RX_QUEUE;
-	count_received(ipm, rcv->rx, packets, bytes);
+	count_received(ipm, *rx, packets, bytes);
 	return 0;
 }
 
 /* What is dropped is ours all the same: nobody else is to see it. */
-static noinline int drop(struct receive *rcv, struct sk_buff *skb, unsigned int len,
+static noinline int drop(const struct ipmesh_conf *conf, const struct outer *outer,
+			 struct ipmesh_part_rx *rx, struct sk_buff *skb, unsigned int len,
 			 unsigned int cause)
 {
-	if (!rcv->rx)
-		find_peer(rcv);
-	ipmesh_stats_drop(rcv->ipm, rcv->rx ? rcv->rx->peer : NULL, &rcv->endpoint, len, cause,
-			  rcv->consumed ? NULL : skb);
+	/* a full queue has freed it */
+	bool consumed = cause == IPMESH_A_DROPS_RX_QUEUE;
+
+	rx = rx ?: find_peer(conf->ipm, outer);
+	ipmesh_stats_drop(conf->ipm, rx ? rx->peer : NULL, &outer->endpoint, len, cause,
+			  consumed ? NULL : skb);
 	return 0;
 }
 
-static __always_inline int take(struct receive *rcv, struct sk_buff *skb, __be16 inner_proto)
+static __always_inline int take(const struct ipmesh_conf *conf, const struct outer *outer,
+				struct sk_buff *skb, __be16 inner_proto)
 {
+	struct ipmesh_part_rx *rx = NULL;
 	unsigned int len = skb->len;
 	unsigned int cause;
 
-	cause = decapsulate(rcv, skb, inner_proto);
+	cause = decapsulate(conf, outer, skb, inner_proto, &rx);
 	if (unlikely(cause))
-		return drop(rcv, skb, len, cause);
-	trace_ipmesh_rcv(rcv->ipm->dev, &rcv->endpoint, len);
+		return drop(conf, outer, rx, skb, len, cause);
+	trace_ipmesh_rcv(conf->ipm->dev, &outer->endpoint, len);
 	return 0;
 }
 
@@ -254,46 +268,42 @@ static __always_inline int take(struct receive *rcv, struct sk_buff *skb, __be16
  */
 static __always_inline int receive4(struct sk_buff *skb, __be16 inner_proto)
 {
-	const struct iphdr *outer = ip_hdr(skb);
 	const struct rtable *rt = skb_rtable(skb);
-	struct receive rcv;
+	const struct iphdr *iph = ip_hdr(skb);
+	const struct ipmesh_conf *conf;
+	struct outer outer;
 
-	rcv.conf = ipmesh_underlay_find4(dev_net(skb->dev), outer->daddr,
-					 inet_iif(skb), inet_sdif(skb));
-	if (!rcv.conf)
+	conf = ipmesh_underlay_find4(dev_net(skb->dev), iph->daddr, inet_iif(skb),
+				     inet_sdif(skb));
+	if (!conf)
 		return -ENOENT;
-	rcv.ipm = rcv.conf->ipm;
-	ipv6_addr_set_v4mapped(outer->saddr, &rcv.endpoint);
-	rcv.rx = NULL;
-	rcv.tos = ipv4_get_dsfield(outer);
-	rcv.consumed = false;
+	ipv6_addr_set_v4mapped(iph->saddr, &outer.endpoint);
+	outer.tos = ipv4_get_dsfield(iph);
 
 	if (unlikely(!rt || rt->rt_type != RTN_LOCAL))
-		return drop(&rcv, skb, skb->len, IPMESH_A_DROPS_OUTER_DST);
+		return drop(conf, &outer, NULL, skb, skb->len, IPMESH_A_DROPS_OUTER_DST);
 	if (unlikely(!xfrm4_policy_check(NULL, XFRM_POLICY_IN, skb)))
-		return drop(&rcv, skb, skb->len, IPMESH_A_DROPS_POLICY);
-	return take(&rcv, skb, inner_proto);
+		return drop(conf, &outer, NULL, skb, skb->len, IPMESH_A_DROPS_POLICY);
+	return take(conf, &outer, skb, inner_proto);
 }
 
 static __always_inline int receive6(struct sk_buff *skb, __be16 inner_proto)
 {
-	const struct ipv6hdr *outer = ipv6_hdr(skb);
-	struct receive rcv;
+	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+	const struct ipmesh_conf *conf;
+	struct outer outer;
 
 	/* the local address is unicast and so is the destination, then */
-	rcv.conf = ipmesh_underlay_find6(dev_net(skb->dev), &outer->daddr,
-					 inet6_iif(skb), inet6_sdif(skb));
-	if (!rcv.conf)
+	conf = ipmesh_underlay_find6(dev_net(skb->dev), &ip6h->daddr, inet6_iif(skb),
+				     inet6_sdif(skb));
+	if (!conf)
 		return -ENOENT;
-	rcv.ipm = rcv.conf->ipm;
-	rcv.endpoint = outer->saddr;
-	rcv.rx = NULL;
-	rcv.tos = ipv6_get_dsfield(outer);
-	rcv.consumed = false;
+	outer.endpoint = ip6h->saddr;
+	outer.tos = ipv6_get_dsfield(ip6h);
 
 	if (unlikely(!xfrm6_policy_check(NULL, XFRM_POLICY_IN, skb)))
-		return drop(&rcv, skb, skb->len, IPMESH_A_DROPS_POLICY);
-	return take(&rcv, skb, inner_proto);
+		return drop(conf, &outer, NULL, skb, skb->len, IPMESH_A_DROPS_POLICY);
+	return take(conf, &outer, skb, inner_proto);
 }
 
 /* One function for each pair: what the inner packet is, is known when they are built. */

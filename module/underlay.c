@@ -25,12 +25,10 @@
 
 unsigned int ipmesh_underlay_net_id __read_mostly;
 
-static struct hlist_head *bucket(struct ipmesh_underlay *ul,
-				 const struct in6_addr *local)
+/* A node has a handful of local addresses; the last word tells them apart. */
+static struct hlist_head *bucket(struct ipmesh_underlay *ul, __be32 local)
 {
-	/* a node has a handful of local addresses; the low word tells them apart */
-	return &ul->confs[hash_32((__force u32)local->s6_addr32[3],
-				  IPMESH_UNDERLAY_BITS)];
+	return &ul->confs[hash_32((__force u32)local, IPMESH_UNDERLAY_BITS)];
 }
 
 /**
@@ -47,7 +45,7 @@ static struct hlist_head *bucket(struct ipmesh_underlay *ul,
 int ipmesh_underlay_add(struct net *net, struct ipmesh_conf *conf)
 {
 	struct ipmesh_underlay *ul = ipmesh_underlay_get(net);
-	struct hlist_head *head = bucket(ul, &conf->local);
+	struct hlist_head *head = bucket(ul, conf->local.s6_addr32[3]);
 	const struct ipmesh_conf *other;
 	int err = 0;
 
@@ -83,23 +81,27 @@ void ipmesh_underlay_del(struct net *net, struct ipmesh_conf *conf)
 	spin_unlock(&ul->lock);
 }
 
-static __always_inline struct ipmesh_conf *find_local(struct ipmesh_underlay *ul,
-						      const struct in6_addr *local,
-						      int iif, int sdif)
+static __always_inline bool may_receive(const struct ipmesh_conf *conf, u32 iif, u32 sdif)
 {
-	struct ipmesh_conf *unbound = NULL;
+	return (READ_ONCE(conf->ipm->dev->flags) & IFF_UP) &&
+	       (!conf->link || conf->link == iif || conf->link == sdif);
+}
+
+static __always_inline struct ipmesh_conf *find_local4(struct ipmesh_underlay *ul,
+						       __be32 local, u32 iif, u32 sdif)
+{
+	struct ipmesh_conf *found = NULL;
 	struct ipmesh_conf *conf;
 
 	hlist_for_each_entry_rcu(conf, bucket(ul, local), node) {
-		if (!ipv6_addr_equal(&conf->local, local) ||
-		    !(READ_ONCE(conf->ipm->dev->flags) & IFF_UP))
+		if (conf->local.s6_addr32[3] != local || conf->family != AF_INET ||
+		    !may_receive(conf, iif, sdif))
 			continue;
-		if (!conf->link)
-			unbound = unbound ?: conf;
-		else if (conf->link == iif || conf->link == sdif)
+		if (conf->link)
 			return conf;
+		found = found ?: conf;
 	}
-	return unbound;
+	return found;
 }
 
 /**
@@ -121,14 +123,11 @@ struct ipmesh_conf *ipmesh_underlay_find4(struct net *net, __be32 local,
 {
 	struct ipmesh_underlay *ul = ipmesh_underlay_rcu(net);
 	struct ipmesh_conf *conf;
-	struct in6_addr addr;
 
-	ipv6_addr_set_v4mapped(local, &addr);
-	conf = find_local(ul, &addr, iif, sdif);
+	conf = find_local4(ul, local, iif, sdif);
 	if (likely(conf))
 		return conf;
-	ipv6_addr_set_v4mapped(htonl(INADDR_ANY), &addr);
-	return find_local(ul, &addr, iif, sdif);
+	return find_local4(ul, htonl(INADDR_ANY), iif, sdif);
 }
 
 /**
@@ -145,7 +144,18 @@ struct ipmesh_conf *ipmesh_underlay_find6(struct net *net,
 					  const struct in6_addr *local,
 					  int iif, int sdif)
 {
-	return find_local(ipmesh_underlay_rcu(net), local, iif, sdif);
+	struct ipmesh_underlay *ul = ipmesh_underlay_rcu(net);
+	struct ipmesh_conf *found = NULL;
+	struct ipmesh_conf *conf;
+
+	hlist_for_each_entry_rcu(conf, bucket(ul, local->s6_addr32[3]), node) {
+		if (!ipv6_addr_equal(&conf->local, local) || !may_receive(conf, iif, sdif))
+			continue;
+		if (conf->link)
+			return conf;
+		found = found ?: conf;
+	}
+	return found;
 }
 
 static u8 route_tos(const struct ipmesh_conf *conf)
