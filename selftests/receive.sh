@@ -129,6 +129,40 @@ inner_source() {
 	dropped_as src_not_allowed isrc 10.244.1.1
 }
 
+# Peers come and go, more than share a block of what each CPU keeps of them: each has
+# its own counters, and one that is new begins with none.
+many() {
+	local n
+	two_nodes
+	quiet
+	for n in $(seq 24); do
+		mesh -n "$b" peer new ipmesh0 "172.16.41.$n" cidr "10.41.$n.0/24"
+	done
+	for n in $(seq 24); do
+		taken src "172.16.41.$n" isrc "10.41.$n.1"
+	done
+	for n in $(seq 2 2 24); do
+		mesh -n "$b" peer del ipmesh0 "172.16.41.$n"
+		dropped_as unknown_peer src "172.16.41.$n" isrc "10.41.$n.1"
+	done
+	for n in $(seq 1 2 24); do
+		dropped_as src_not_allowed src "172.16.41.$n" isrc "10.41.$((n + 1)).1"
+	done
+	# these get what the others had, if nobody reads it any more
+	for n in $(seq 41 2 80); do
+		mesh -n "$b" peer new ipmesh0 "172.16.41.$n" cidr "10.41.$n.0/24"
+	done
+	for n in $(seq 41 2 80); do
+		counts "$b" ipmesh0 "172.16.41.$n" -- rx_packets=0 tx_packets=0 src_not_allowed=0
+		taken src "172.16.41.$n" isrc "10.41.$n.1"
+		counts "$b" ipmesh0 "172.16.41.$n" -- rx_packets=1
+	done
+	for n in $(seq 1 2 24); do
+		taken src "172.16.41.$n" isrc "10.41.$n.1"
+		counts "$b" ipmesh0 "172.16.41.$n" -- rx_packets=2 src_not_allowed=1 tx_packets=0
+	done
+}
+
 martians() {
 	local mode source
 	two_nodes
@@ -272,5 +306,5 @@ last_heard() {
 	[ "$ms" -lt 60000 ] || fail "heard $ms ms ago"
 }
 
-run_tests peers strangers inner_source martians malformed ecn outer_destination bound down \
+run_tests peers strangers inner_source many martians malformed ecn outer_destination bound down \
 	last_heard

@@ -85,6 +85,32 @@ by_device_route() {
 	counts "$a" ipmesh0 172.16.40.2 -- tx_packets=4
 }
 
+# The same with more peers than share a block of what each CPU keeps of them.
+many() {
+	local n
+	two_nodes
+	for n in $(seq 11 50); do
+		mesh -n "$a" peer new ipmesh0 "172.16.40.$n" cidr "10.41.$n.0/24"
+	done
+	ip -n "$a" route add 10.41.0.0/16 dev ipmesh0 src 10.244.1.1
+	for n in $(seq 11 50); do
+		silent "$a" "10.41.$n.1"
+	done
+	for n in $(seq 11 2 50); do
+		mesh -n "$a" peer del ipmesh0 "172.16.40.$n"
+	done
+	for n in $(seq 12 2 50); do
+		silent "$a" "10.41.$n.1"
+		counts "$a" ipmesh0 "172.16.40.$n" -- tx_packets=2
+	done
+	for n in $(seq 51 2 90); do
+		mesh -n "$a" peer new ipmesh0 "172.16.40.$n" cidr "10.41.$n.0/24"
+		counts "$a" ipmesh0 "172.16.40.$n" -- tx_packets=0
+		silent "$a" "10.41.$n.1"
+		counts "$a" ipmesh0 "172.16.40.$n" -- tx_packets=1
+	done
+}
+
 strict() {
 	two_nodes
 	no_limit "$a"
@@ -426,6 +452,6 @@ refused_by_underlay() {
 	counts "$a" ipmesh0 172.16.40.2 -- tx_packets=0 tx_refused=1
 }
 
-run_tests by_gateway by_nexthop_object by_device_route strict open forwarded_no_peer \
+run_tests by_gateway by_nexthop_object by_device_route many strict open forwarded_no_peer \
 	no_underlay_route loop outer_header tcpdump_agrees tap fwmark too_big_local \
 	too_big_forwarded fragments path_mtu route_followed invalid refused_by_underlay
