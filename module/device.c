@@ -9,6 +9,7 @@
 
 #include <uapi/linux/ipmesh.h>
 
+#include "cell.h"
 #include "conf.h"
 #include "device.h"
 #include "ethtool.h"
@@ -31,7 +32,7 @@ static int device_init(struct net_device *dev)
 	err = ipmesh_peer_init(ipm);
 	if (err)
 		goto free_stats;
-	err = gro_cells_init(&ipm->gro_cells, dev);
+	err = ipmesh_cell_alloc(ipm);
 	if (err)
 		goto destroy_peers;
 	return 0;
@@ -60,7 +61,7 @@ static void device_free(struct net_device *dev)
 {
 	struct ipmesh_dev *ipm = netdev_priv(dev);
 
-	gro_cells_destroy(&ipm->gro_cells);
+	ipmesh_cell_free(ipm);
 	ipmesh_peer_destroy(ipm);
 	ipmesh_stats_free(ipm);
 	ipmesh_compat_tstats_free(dev);

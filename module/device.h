@@ -6,12 +6,12 @@
 #include <linux/netdevice.h>
 #include <linux/rhashtable.h>
 #include <linux/xarray.h>
-#include <net/gro_cells.h>
 
 #include "part.h"
 #include "prefix.h"
 #include "stats.h"
 
+struct ipmesh_cell;
 struct ipmesh_conf;
 struct ipmesh_udp;
 
@@ -27,7 +27,7 @@ struct ipmesh_udp;
  * @peers: peers by endpoint; written under @lock, read under RCU
  * @prefixes: pod CIDRs of all peers; written under @lock, read under RCU
  * @parts: what each CPU keeps of each peer
- * @gro_cells: receive queues; made and destroyed with the device
+ * @cells: queues of received packets, see cell.c; made and freed with the device
  * @drops: dropped packets by cause; written on the data path with BH off
  * @lock: serialises all changes of peers and pod CIDRs; nests inside RTNL
  * @ids: peers by a number that orders dumps; under @lock
@@ -49,7 +49,7 @@ struct ipmesh_dev {
 	struct ipmesh_parts parts;
 	struct ipmesh_prefix_table prefixes;
 	struct rhashtable peers;
-	struct gro_cells gro_cells;
+	struct ipmesh_cell __percpu *cells;
 	struct ipmesh_drops __percpu *drops;
 
 	struct mutex lock; /* peers and pod CIDRs, for writers */

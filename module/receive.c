@@ -6,7 +6,6 @@
 #include <linux/ipv6.h>
 #include <linux/skbuff.h>
 #include <net/dsfield.h>
-#include <net/gro_cells.h>
 #include <net/inet_ecn.h>
 #include <net/ip6_route.h>
 #include <net/ip_tunnels.h>
@@ -16,6 +15,7 @@
 #include <uapi/linux/ipmesh.h>
 
 #include "addr.h"
+#include "cell.h"
 #include "conf.h"
 #include "device.h"
 #include "error.h"
@@ -229,7 +229,7 @@ static __always_inline unsigned int decapsulate(const struct ipmesh_conf *conf,
 	skb->dev = ipm->dev;
 
 	packets = ipmesh_stats_segments(skb, &bytes);
-	if (gro_cells_receive(&ipm->gro_cells, skb) == NET_RX_DROP)
+	if (unlikely(!ipmesh_cell_receive(ipm, skb)))
 		return IPMESH_A_DROPS_RX_QUEUE;
 	count_received(ipm, *rx, packets, bytes);
 	return 0;
@@ -240,12 +240,8 @@ static noinline int drop(const struct ipmesh_conf *conf, const struct outer *out
 			 struct ipmesh_part_rx *rx, struct sk_buff *skb, unsigned int len,
 			 unsigned int cause)
 {
-	/* a full queue has freed it */
-	bool consumed = cause == IPMESH_A_DROPS_RX_QUEUE;
-
 	rx = rx ?: find_peer(conf->ipm, outer);
-	ipmesh_stats_drop(conf->ipm, rx ? rx->peer : NULL, &outer->endpoint, len, cause,
-			  consumed ? NULL : skb);
+	ipmesh_stats_drop(conf->ipm, rx ? rx->peer : NULL, &outer->endpoint, len, cause, skb);
 	return 0;
 }
 

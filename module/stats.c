@@ -211,9 +211,6 @@ void ipmesh_stats_link(const struct ipmesh_dev *ipm,
 
 	ipmesh_stats_drops(ipm, sums);
 	for (i = IPMESH_STATS_FIRST; i <= IPMESH_A_DROPS_MAX; i++) {
-		/* the core counts a full receive queue itself */
-		if (i == IPMESH_A_DROPS_RX_QUEUE)
-			continue;
 		if (causes[i].rx)
 			link->rx_dropped += sums[i];
 		else

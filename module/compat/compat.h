@@ -17,6 +17,7 @@
 #include <linux/netlink.h>
 #include <net/genetlink.h>
 #include <net/rtnetlink.h>
+#include <net/udp.h>
 
 /* rtnl_link_ops.newlink takes one struct of parameters since 6.15 */
 #ifdef IPMESH_HAVE_NEWLINK_PARAMS
@@ -147,6 +148,55 @@ static inline void ipmesh_compat_free_skb(struct sk_buff *skb, enum skb_drop_rea
 #else
 #define ipmesh_compat_udp_sock(socket)	(socket)
 #endif
+
+/* The kernel's own NAPI weight is the default since 6.1 */
+static inline void ipmesh_compat_napi_add(struct net_device *dev, struct napi_struct *napi,
+					  int (*poll)(struct napi_struct *, int))
+{
+#ifdef IPMESH_HAVE_NAPI_ADD_WEIGHT
+	netif_napi_add(dev, napi, poll);
+#else
+	netif_napi_add(dev, napi, poll, NAPI_POLL_WEIGHT);
+#endif
+}
+
+/* What every packet needs is together in net_hotdata since 6.9 */
+#ifdef IPMESH_HAVE_HOTDATA
+#include <net/hotdata.h>
+#define ipmesh_compat_max_backlog()	READ_ONCE(net_hotdata.max_backlog)
+#else
+#define ipmesh_compat_max_backlog()	READ_ONCE(netdev_max_backlog)
+#endif
+
+/* GRO of forwarded UDP appeared in 5.12 */
+#ifndef NETIF_F_GRO_UDP_FWD
+#define NETIF_F_GRO_UDP_FWD	0
+#endif
+
+/* Whether any UDP socket takes part in GRO; no longer exported since 7.1 or so */
+#ifdef IPMESH_HAVE_UDP_KEY
+#define ipmesh_compat_udp_gro()	static_branch_unlikely(&udp_encap_needed_key)
+#else
+#define ipmesh_compat_udp_gro()	true
+#endif
+
+/* Sockets are looked up in the namespace's table since 6.2; it is no argument since 7.1
+ * or so
+ */
+#if !defined(IPMESH_HAVE_UDP_TABLE)
+#define IPMESH_COMPAT_UDP_TABLE(net)
+#elif defined(IPMESH_HAVE_UDP_TABLE_NET)
+#define IPMESH_COMPAT_UDP_TABLE(net)	(net)->ipv4.udp_table,
+#else
+#define IPMESH_COMPAT_UDP_TABLE(net)	&udp_table,
+#endif
+
+#define ipmesh_compat_udp4_lookup(net, saddr, sport, daddr, dport, dif)		\
+	__udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, 0,		\
+			  IPMESH_COMPAT_UDP_TABLE(net) NULL)
+#define ipmesh_compat_udp6_lookup(net, saddr, sport, daddr, dport, dif)		\
+	__udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, 0,		\
+			  IPMESH_COMPAT_UDP_TABLE(net) NULL)
 
 /* dev_get_tstats64() appeared in 5.11 */
 #ifndef IPMESH_HAVE_TSTATS64

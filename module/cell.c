@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Where received packets wait: a queue and a NAPI for each CPU, as the kernel's GRO
+ * cells. What arrived together goes on together, as a list; through GRO goes only what
+ * GRO may merge, since the look at a packet that it cannot is a fifth of all that
+ * receiving one costs.
+ */
+
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/netdevice.h>
+#include <linux/rcupdate.h>
+#include <linux/skbuff.h>
+#include <net/ip.h>
+#include <net/udp.h>
+
+#include "cell.h"
+#include "device.h"
+
+/**
+ * enum locking - how the queue of a cell is guarded
+ * @UNLOCKED: the NAPI runs on the CPU that fills the queue, and BH are off for both
+ * @LOCKING: the NAPI was found on another CPU, and waits until all know of the lock
+ * @LOCKED: by the queue's lock, for good
+ */
+enum locking {
+	UNLOCKED,
+	LOCKING,
+	LOCKED,
+};
+
+/**
+ * struct ipmesh_cell - one CPU's queue
+ * @queue: packets that wait; guarded as @locking tells
+ * @locking: enum locking; written by the NAPI, and from LOCKING on by @rcu's callback
+ * @cpu: whose packets are in @queue; constant
+ * @napi: hands on what is in @queue
+ * @cells: all CPUs' cells; constant
+ * @rcu: for the grace period of LOCKING, and for the last one
+ */
+struct ipmesh_cell {
+	struct sk_buff_head queue;
+	int locking;
+	int cpu;
+	struct napi_struct napi;
+	struct ipmesh_cell __percpu *cells;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct sorting - what is known of a batch as it is sorted
+ * @last: UDP packet on the list that no socket was found for, or NULL
+ * @in_gro: GRO may hold packets of the batch
+ * @passed: a packet that GRO might have merged is on the list
+ */
+struct sorting {
+	const struct sk_buff *last;
+	bool in_gro;
+	bool passed;
+};
+
+/* --- filling ---------------------------------------------------------------------- */
+
+static bool queue_packet(struct ipmesh_cell *cell, struct sk_buff *skb)
+{
+	if (unlikely(skb_queue_len(&cell->queue) > ipmesh_compat_max_backlog()))
+		return false;
+	__skb_queue_tail(&cell->queue, skb);
+	if (skb_queue_len(&cell->queue) == 1)
+		napi_schedule(&cell->napi);
+	return true;
+}
+
+/**
+ * ipmesh_cell_receive - receive an inner packet from a device, a little later
+ * @ipm: the device; @skb->dev is its net_device
+ * @skb: the packet, at its network header
+ *
+ * As many as net.core.netdev_max_backlog may wait on a CPU.
+ *
+ * Context: BH off, RCU.
+ * Return: true when @skb was taken, false when the device is down or the queue full.
+ */
+bool ipmesh_cell_receive(struct ipmesh_dev *ipm, struct sk_buff *skb)
+{
+	struct ipmesh_cell *cell = this_cpu_ptr(ipm->cells);
+	bool taken;
+
+	if (unlikely(!(ipm->dev->flags & IFF_UP)))
+		return false;
+	/* that of the outer packet is behind it */
+	skb_reset_transport_header(skb);
+
+	if (likely(READ_ONCE(cell->locking) == UNLOCKED))
+		return queue_packet(cell, skb);
+	spin_lock(&cell->queue.lock);
+	taken = queue_packet(cell, skb);
+	spin_unlock(&cell->queue.lock);
+	return taken;
+}
+
+/* --- sorting ----------------------------------------------------------------------- */
+
+/* Whether a socket of this namespace would get the UDP packet: that may want it merged.
+ * It is looked up once for packets of one flow that follow each other.
+ */
+static bool udp_socket(struct sk_buff *skb, struct sorting *sorting)
+{
+	bool inner4 = skb->protocol == htons(ETH_P_IP);
+	unsigned int len = inner4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	unsigned int flow = inner4 ? offsetof(struct iphdr, saddr) :
+				     offsetof(struct ipv6hdr, saddr);
+	const struct sk_buff *last = sorting->last;
+	const struct udphdr *uh;
+	struct sock *sk;
+
+	/* GRO merges neither fragments nor what has options */
+	if (inner4 && (ip_hdr(skb)->ihl != 5 || ip_is_fragment(ip_hdr(skb))))
+		return false;
+	if (!pskb_may_pull(skb, len + sizeof(*uh)))
+		return false;
+	/* addresses and ports follow each other */
+	if (last && last->protocol == skb->protocol &&
+	    !memcmp(last->data + flow, skb->data + flow, len - flow + 2 * sizeof(__be16)))
+		return false;
+
+	uh = (const struct udphdr *)(skb->data + len);
+	rcu_read_lock();
+	if (netif_is_l3_slave(skb->dev))
+		sk = ERR_PTR(-EXDEV); /* in doubt */
+	else if (inner4)
+		sk = ipmesh_compat_udp4_lookup(dev_net(skb->dev), ip_hdr(skb)->saddr,
+					       uh->source, ip_hdr(skb)->daddr, uh->dest,
+					       skb->dev->ifindex);
+	else
+		sk = ipmesh_compat_udp6_lookup(dev_net(skb->dev), &ipv6_hdr(skb)->saddr,
+					       uh->source, &ipv6_hdr(skb)->daddr, uh->dest,
+					       skb->dev->ifindex);
+	rcu_read_unlock();
+	if (!sk)
+		sorting->last = skb;
+	return sk;
+}
+
+/* Whether GRO may merge the packet with others: true in doubt. */
+static bool may_merge(struct sk_buff *skb, struct sorting *sorting)
+{
+	u8 proto = skb->protocol == htons(ETH_P_IP) ? ip_hdr(skb)->protocol :
+						      ipv6_hdr(skb)->nexthdr;
+
+	switch (proto) {
+	case IPPROTO_UDP:
+		if (skb->dev->features & (NETIF_F_GRO_UDP_FWD | NETIF_F_GRO_FRAGLIST))
+			return true;
+		/* without the key no socket has anything to do with GRO */
+		return ipmesh_compat_udp_gro() && udp_socket(skb, sorting);
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+	case IPPROTO_FRAGMENT:
+		return false;
+	}
+	return true;
+}
+
+/* Whether a packet goes through GRO. A clone's headers are not ours, and GRO writes:
+ * it goes past, unless it would overtake what is in there; it is made our own then.
+ */
+static bool through_gro(struct sk_buff *skb, struct sorting *sorting)
+{
+	if (netif_elide_gro(skb->dev) || !may_merge(skb, sorting))
+		return false;
+	if (likely(!skb_cloned(skb)) ||
+	    (sorting->in_gro && !skb_unclone(skb, GFP_ATOMIC)))
+		return true;
+	sorting->passed = true;
+	return false;
+}
+
+/* --- emptying ---------------------------------------------------------------------- */
+
+/* From here on the queue is filled under its lock. */
+static void all_lock(struct rcu_head *rcu)
+{
+	struct ipmesh_cell *cell = container_of(rcu, struct ipmesh_cell, rcu);
+
+	smp_store_release(&cell->locking, LOCKED);
+	napi_schedule(&cell->napi);
+}
+
+/* A NAPI runs on another CPU than the one that has scheduled it when it has a thread
+ * (/sys/class/net/DEV/threaded), and when that one has gone offline. As it may be on any
+ * then, the queue is not touched until every CPU that saw no need of a lock is done.
+ */
+static bool may_empty(struct ipmesh_cell *cell)
+{
+	int locking = smp_load_acquire(&cell->locking);
+
+	if (likely(cell->cpu == smp_processor_id()) || locking == LOCKED)
+		return true;
+	if (locking == UNLOCKED) {
+		WRITE_ONCE(cell->locking, LOCKING);
+		call_rcu(&cell->rcu, all_lock);
+	}
+	return false;
+}
+
+static struct sk_buff *next_packet(struct ipmesh_cell *cell)
+{
+	struct sk_buff *skb;
+
+	if (likely(READ_ONCE(cell->locking) == UNLOCKED))
+		return __skb_dequeue(&cell->queue);
+	spin_lock(&cell->queue.lock);
+	skb = __skb_dequeue(&cell->queue);
+	spin_unlock(&cell->queue.lock);
+	return skb;
+}
+
+static int poll(struct napi_struct *napi, int budget)
+{
+	struct ipmesh_cell *cell = container_of(napi, struct ipmesh_cell, napi);
+	struct sorting sorting = {};
+	struct sk_buff *skb;
+	LIST_HEAD(list);
+	int work = 0;
+
+	/* netpoll, which is for what has been sent */
+	if (unlikely(!budget))
+		return 0;
+	if (unlikely(!may_empty(cell)))
+		goto complete;
+
+	while (work < budget) {
+		skb = next_packet(cell);
+		if (!skb)
+			break;
+		work++;
+		if (!through_gro(skb, &sorting)) {
+			list_add_tail(&skb->list, &list);
+			continue;
+		}
+		if (unlikely(sorting.passed)) {
+			netif_receive_skb_list(&list);
+			INIT_LIST_HEAD(&list);
+			sorting.passed = false;
+			sorting.last = NULL;
+		}
+		sorting.in_gro = true;
+		napi_gro_receive(napi, skb);
+	}
+	netif_receive_skb_list(&list);
+
+complete:
+	if (work < budget)
+		napi_complete_done(napi, work);
+	return work;
+}
+
+/* --- life -------------------------------------------------------------------------- */
+
+/**
+ * ipmesh_cell_alloc - make the queues of a device
+ * @ipm: the device
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ipmesh_cell_alloc(struct ipmesh_dev *ipm)
+{
+	int cpu;
+
+	ipm->cells = alloc_percpu(struct ipmesh_cell);
+	if (!ipm->cells)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu) {
+		struct ipmesh_cell *cell = per_cpu_ptr(ipm->cells, cpu);
+
+		skb_queue_head_init(&cell->queue);
+		/* there, BH off does not keep others off the CPU */
+		cell->locking = IS_ENABLED(CONFIG_PREEMPT_RT) ? LOCKED : UNLOCKED;
+		cell->cpu = cpu;
+		cell->cells = ipm->cells;
+		/* there is nothing to poll for while the queue is empty */
+		set_bit(NAPI_STATE_NO_BUSY_POLL, &cell->napi.state);
+		ipmesh_compat_napi_add(ipm->dev, &cell->napi, poll);
+		napi_enable(&cell->napi);
+	}
+	return 0;
+}
+
+static void free_cells(struct rcu_head *rcu)
+{
+	free_percpu(container_of(rcu, struct ipmesh_cell, rcu)->cells);
+}
+
+/**
+ * ipmesh_cell_free - the reverse, with what waits
+ * @ipm: the device, which receives nothing any more
+ *
+ * Context: process.
+ */
+void ipmesh_cell_free(struct ipmesh_dev *ipm)
+{
+	struct ipmesh_cell *cell;
+	bool barrier = false;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		cell = per_cpu_ptr(ipm->cells, cpu);
+		napi_disable(&cell->napi);
+		__netif_napi_del(&cell->napi);
+		__skb_queue_purge(&cell->queue);
+		barrier |= smp_load_acquire(&cell->locking) == LOCKING;
+	}
+	if (barrier)
+		rcu_barrier();
+	/* netpoll goes through a device's NAPIs under RCU */
+	cell = per_cpu_ptr(ipm->cells, cpumask_first(cpu_possible_mask));
+	ipm->cells = NULL;
+	call_rcu(&cell->rcu, free_cells);
+}
