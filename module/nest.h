@@ -7,6 +7,8 @@
 #include <linux/ipv6.h>
 #include <linux/skbuff.h>
 
+#include "udp.h"
+
 struct ipmesh_dev;
 
 /* How many tunnels may be one in the other, on the way out and in; what RFC 2473
@@ -23,9 +25,20 @@ struct ipmesh_dev;
  */
 static inline bool ipmesh_nest_may(const struct sk_buff *skb, __be16 proto)
 {
-	u8 next = proto == htons(ETH_P_IP) ? ((const struct iphdr *)skb->data)->protocol :
-					     ((const struct ipv6hdr *)skb->data)->nexthdr;
+	unsigned int offset;
+	u8 next;
 
+	if (proto == htons(ETH_P_IP)) {
+		const struct iphdr *iph = (const struct iphdr *)skb->data;
+
+		next = iph->protocol;
+		offset = iph->ihl * 4;
+	} else {
+		next = ((const struct ipv6hdr *)skb->data)->nexthdr;
+		offset = sizeof(struct ipv6hdr);
+	}
+	if (next == IPPROTO_UDP)
+		return ipmesh_udp_may(skb, offset);
 	return next != IPPROTO_TCP && next != IPPROTO_ICMP && next != IPPROTO_ICMPV6;
 }
 

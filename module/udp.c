@@ -5,6 +5,7 @@
 
 #include <linux/skbuff.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/udp.h>
 #include <net/gro.h>
 #include <net/udp.h>
@@ -18,6 +19,32 @@
 #include "receive.h"
 #include "udp.h"
 #include "underlay.h"
+
+unsigned long ipmesh_udp_map;
+
+/* ports of each bit of the map; both under map_lock */
+static unsigned int map_ports[BITS_PER_LONG];
+static DEFINE_SPINLOCK(map_lock);
+
+static void map_add(__be16 port)
+{
+	unsigned int bit = ipmesh_udp_bit(port);
+
+	spin_lock(&map_lock);
+	if (!map_ports[bit]++)
+		WRITE_ONCE(ipmesh_udp_map, ipmesh_udp_map | BIT(bit));
+	spin_unlock(&map_lock);
+}
+
+static void map_del(__be16 port)
+{
+	unsigned int bit = ipmesh_udp_bit(port);
+
+	spin_lock(&map_lock);
+	if (!--map_ports[bit])
+		WRITE_ONCE(ipmesh_udp_map, ipmesh_udp_map & ~BIT(bit));
+	spin_unlock(&map_lock);
+}
 
 /* The payload is the bare inner packet: its first four bits tell what it is.
  * Returns 0 for neither.
@@ -39,7 +66,8 @@ static int port_rcv(struct sock *sk, struct sk_buff *skb)
 
 	if (pskb_may_pull(skb, sizeof(struct udphdr) + 1))
 		proto = inner_proto(skb->data[sizeof(struct udphdr)]);
-	skb_pull_rcsum(skb, sizeof(struct udphdr));
+	__skb_pull(skb, sizeof(struct udphdr));
+	skb_postpull_rcsum(skb, udp_hdr(skb), sizeof(struct udphdr));
 	ipmesh_receive_udp(skb, proto, sk->sk_family);
 	return 0;
 }
@@ -148,10 +176,13 @@ static struct ipmesh_udp *open_port(struct ipmesh_underlay *ul, u8 family, __be1
 	udp->family = family;
 	udp->port = port;
 	udp->users = 1;
+	/* a packet may come before bind_port() returns */
+	map_add(port);
 	udp->sock = bind_port(ul->net, family, port);
 	if (IS_ERR(udp->sock)) {
 		int err = PTR_ERR(udp->sock);
 
+		map_del(port);
 		kfree(udp);
 		udp = ERR_PTR(err);
 		NL_SET_ERR_MSG_ATTR_FMT(extack, attr,
@@ -180,6 +211,7 @@ void ipmesh_udp_close(struct ipmesh_underlay *ul, struct ipmesh_udp *udp)
 	if (!--udp->users) {
 		list_del_rcu(&udp->list);
 		udp_tunnel_sock_release(ipmesh_compat_udp_sock(udp->sock));
+		map_del(udp->port);
 		kfree_rcu(udp, rcu);
 	}
 	mutex_unlock(&ul->udp_lock);

@@ -2,7 +2,10 @@
 #ifndef _IPMESH_UDP_H
 #define _IPMESH_UDP_H
 
+#include <linux/bits.h>
+#include <linux/skbuff.h>
 #include <linux/types.h>
+#include <linux/udp.h>
 
 struct ipmesh_conf;
 struct ipmesh_dev;
@@ -28,6 +31,36 @@ struct ipmesh_udp {
 	unsigned int users;
 	struct rcu_head rcu;
 };
+
+/* A bit for each port that is bound in any namespace, and for those that share it;
+ * written by udp.c under a lock of its own, read anywhere.
+ */
+extern unsigned long ipmesh_udp_map;
+
+static inline unsigned int ipmesh_udp_bit(__be16 port)
+{
+	return ntohs(port) % BITS_PER_LONG;
+}
+
+/**
+ * ipmesh_udp_may - whether a UDP packet can be for a port of ours
+ * @skb: the packet, linear or not
+ * @offset: of its UDP header from the data; it may lie outside of the packet
+ *
+ * Return: false for most packets; ipmesh_udp_bound() is sure.
+ */
+static inline bool ipmesh_udp_may(const struct sk_buff *skb, unsigned int offset)
+{
+	unsigned long map = READ_ONCE(ipmesh_udp_map);
+	const struct udphdr *uh;
+
+	if (!map)
+		return false;
+	if (skb_headlen(skb) < offset + sizeof(*uh))
+		return true;
+	uh = (const struct udphdr *)(skb->data + offset);
+	return map & BIT(ipmesh_udp_bit(uh->dest));
+}
 
 bool ipmesh_udp_bound(struct net *net, __be16 port);
 int ipmesh_udp_want(struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
