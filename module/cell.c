@@ -100,6 +100,21 @@ bool ipmesh_cell_receive(struct ipmesh_dev *ipm, struct sk_buff *skb)
 
 /* --- sorting ----------------------------------------------------------------------- */
 
+/* Addresses and ports, which are linear, of two UDP packets, the second with a header of
+ * @len bytes.
+ */
+static bool same_flow(const struct sk_buff *last, const struct sk_buff *skb, unsigned int len)
+{
+	if (last->protocol != skb->protocol ||
+	    *(const u32 *)(last->data + len) != *(const u32 *)(skb->data + len))
+		return false;
+	if (skb->protocol == htons(ETH_P_IP))
+		return ip_hdr(last)->saddr == ip_hdr(skb)->saddr &&
+		       ip_hdr(last)->daddr == ip_hdr(skb)->daddr;
+	return ipv6_addr_equal(&ipv6_hdr(last)->saddr, &ipv6_hdr(skb)->saddr) &&
+	       ipv6_addr_equal(&ipv6_hdr(last)->daddr, &ipv6_hdr(skb)->daddr);
+}
+
 /* Whether a socket of this namespace would get the UDP packet: that may want it merged.
  * It is looked up once for packets of one flow that follow each other.
  */
@@ -107,9 +122,6 @@ static bool udp_socket(struct sk_buff *skb, struct sorting *sorting)
 {
 	bool inner4 = skb->protocol == htons(ETH_P_IP);
 	unsigned int len = inner4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-	unsigned int flow = inner4 ? offsetof(struct iphdr, saddr) :
-				     offsetof(struct ipv6hdr, saddr);
-	const struct sk_buff *last = sorting->last;
 	const struct udphdr *uh;
 	struct sock *sk;
 
@@ -118,9 +130,7 @@ static bool udp_socket(struct sk_buff *skb, struct sorting *sorting)
 		return false;
 	if (!pskb_may_pull(skb, len + sizeof(*uh)))
 		return false;
-	/* addresses and ports follow each other */
-	if (last && last->protocol == skb->protocol &&
-	    !memcmp(last->data + flow, skb->data + flow, len - flow + 2 * sizeof(__be16)))
+	if (sorting->last && same_flow(sorting->last, skb, len))
 		return false;
 
 	uh = (const struct udphdr *)(skb->data + len);
