@@ -19,7 +19,11 @@
  *   packet sizes DEV
  *           the size of each packet that is larger than all before it
  *   packet gso ADDRESS N SIZE
- *           N datagrams of SIZE bytes in one call, with UDP GSO
+ *           N datagrams of SIZE bytes in one call, with UDP GSO; each byte of a
+ *           datagram is its number
+ *   packet take 4|6 N SIZE [gro]
+ *           such datagrams on port 9, which come in their order, with UDP GRO or
+ *           without; says "taking" when it has begun, and ends with "R reads"
  *   packet encap DEV none|udp|- [dport N] [sport N] [csum 0|1]
  *   packet peer DEV ENDPOINT none|udp|device|- [dport N]
  *           set what carries the packets, by raw netlink; - leaves it unsaid
@@ -50,6 +54,9 @@
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT	103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO		104
 #endif
 
 #define ROOM	70000
@@ -265,7 +272,7 @@ static int send_gso(char **argv)
 	static unsigned char buf[ROOM];
 	struct sockaddr *to;
 	socklen_t len;
-	int fd, n, size;
+	int fd, i, n, size;
 
 	if (!argv[0] || !argv[1] || !argv[2])
 		die("packet gso ADDRESS N SIZE");
@@ -283,8 +290,45 @@ static int send_gso(char **argv)
 	fd = socket(to->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)))
 		die("packet gso: %s", strerror(errno));
+	for (i = 0; i < n && (i + 1) * size <= ROOM; i++)
+		memset(buf + i * size, i, size);
 	if (sendto(fd, buf, n * size, 0, to, len) != n * size)
 		die("packet gso: %s", strerror(errno));
+	return 0;
+}
+
+static int take(char **argv)
+{
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(9) };
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(9) };
+	int fd, i, n, size, one = 1, offset = 0, reads = 0;
+	static unsigned char buf[ROOM];
+	bool six;
+
+	if (!argv[0] || !argv[1] || !argv[2])
+		die("packet take 4|6 N SIZE [gro]");
+	six = *argv[0] == '6';
+	n = atoi(argv[1]);
+	size = atoi(argv[2]);
+	fd = socket(six ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || (argv[3] && setsockopt(fd, IPPROTO_UDP, UDP_GRO, &one, sizeof(one))) ||
+	    bind(fd, six ? (struct sockaddr *)&sin6 : (struct sockaddr *)&sin,
+		 six ? sizeof(sin6) : sizeof(sin)))
+		die("packet take: %s", strerror(errno));
+	puts("taking");
+	fflush(stdout);
+	while (offset < n * size) {
+		ssize_t len = recv(fd, buf, sizeof(buf), 0);
+
+		if (len < 0)
+			die("packet take: %s", strerror(errno));
+		for (i = 0; i < len; i++)
+			if (buf[i] != (unsigned char)((offset + i) / size % n))
+				die("packet take: datagram %d at %d", buf[i], offset + i);
+		offset += len;
+		reads++;
+	}
+	printf("%d reads\n", reads);
 	return 0;
 }
 
@@ -575,6 +619,8 @@ int main(int argc, char **argv)
 		return sizes(argv + 2);
 	if (!strcmp(verb, "gso"))
 		return send_gso(argv + 2);
+	if (!strcmp(verb, "take"))
+		return take(argv + 2);
 	if (!strcmp(verb, "encap"))
 		return set_encap(argv + 2);
 	if (!strcmp(verb, "peer"))

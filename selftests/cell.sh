@@ -1,0 +1,264 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Where received packets wait before they are received from the device.
+#
+#     a 172.16.40.1 fd00::1 ======== 172.16.40.2 fd00::2 b
+#       ipmesh0                        ipmesh0
+#       10.244.1.1 fd10:1::1           10.244.2.1 fd10:2::1
+#
+# The datagrams of one call of a come to b as single packets in one batch: what GRO
+# makes of them can be seen on b's ipmesh0.  Proves, for both families outside and
+# inside: UDP goes past GRO, as it came and in its order, unless the device is told to
+# merge what is forwarded or a socket asks for it; TCP is merged unless GRO is off, and
+# comes in its order with clones among it; both at a time.  Then: what is over
+# netdev_max_backlog is counted, each packet of it; nothing is lost or damaged when
+# another CPU than its own empties a queue, by a thread or by steering; devices go with
+# packets in their queues.
+# shellcheck disable=SC2016 # what awk and other shells expand
+set -eu
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-data.sh"
+
+# single_packets: what a sends is cut before the link, and no GRO is but the tunnel's
+single_packets() {
+	offload "$a" eth0 tso tx-udp-segmentation gso off
+	offload "$b" eth0 gro off
+}
+
+# one_cpu: all that follows in this test is done by the first CPU
+one_cpu() {
+	taskset -pc 0 $BASHPID >/dev/null
+	# shellcheck disable=SC2154 # of the coprocess in lib.sh
+	taskset -pc 0 "$MESH_PID" >/dev/null
+	defer "taskset -pc 0-$(($(nproc --all) - 1)) $MESH_PID >/dev/null"
+}
+
+# burst ADDRESS WHAT LENGTH: of 20 datagrams the first on b's ipmesh0 has the length of
+# so many bytes of data
+burst() {
+	local address=$1 what=$2 data=$3 got
+	watch "$b" ipmesh0 1 "proto 17"
+	in_ns "$a" packet gso "$address" 20 1000
+	got=$(watched)
+	case $address in
+	*:*) contains "$what" "$got" " len $((data + 8)) " ;;
+	*) contains "$what" "$got" " len $((data + 28)) " ;;
+	esac
+}
+
+# takes ADDRESS WHAT READS [gro]: a socket gets the 20 datagrams of a burst, in their
+# order, in so many reads
+takes() {
+	local address=$1 family=4
+	case $address in
+	*:*) family=6 ;;
+	esac
+	: >"$tmp/took"
+	start "$b" packet take "$family" 20 1000 ${4:+"$4"} >"$tmp/took"
+	busywait file_has "$tmp/took" taking
+	in_ns "$a" packet gso "$address" 20 1000
+	wait "$pid" || fail "$2: $(cat "$tmp/took")"
+	equal "$2" "$(sed 1d "$tmp/took")" "$3 reads"
+}
+
+datagrams() {
+	local family=$1 address=$2
+	nodes
+	mesh_nodes "$family"
+	single_packets
+	ping_of "$a" "$address"
+	burst "$address" "without a socket" 1000
+	takes "$address" "a socket that has not asked for GRO" 20
+	takes "$address" "a socket with UDP_GRO" 1 gro
+	# from here on some socket has it, and each flow is asked for
+	start "$a" packet take 4 20 1000 gro >"$tmp/other"
+	busywait file_has "$tmp/other" taking
+	burst "$address" "without a socket, beside one with UDP_GRO" 1000
+	takes "$address" "a socket beside one with UDP_GRO" 20
+	takes "$address" "a socket with UDP_GRO beside another" 1 gro
+	offload "$b" ipmesh0 rx-udp-gro-forwarding on
+	burst "$address" "merged for forwarding" 20000
+	offload "$b" ipmesh0 gro off
+	burst "$address" "without GRO" 1000
+	takes "$address" "without GRO, for a socket" 20
+	takes "$address" "without GRO, for a socket that asks for it" 20 gro
+	no_drops "$a" "$b"
+}
+
+udp() {
+	each_pair datagrams
+}
+
+netstat() {
+	in_ns "$1" awk -v name="$2" '
+		$1 == "TcpExt:" && !n { n = split($0, names); next }
+		$1 == "TcpExt:" { for (i = 1; i <= n; i++) if (names[i] == name) print $i }' \
+		/proc/net/netstat
+}
+
+# received NS: by IPv4, the outer packets and the inner ones
+received() {
+	in_ns "$1" awk '/^Ip:/ { n = $4 } END { print n }' /proc/net/snmp
+}
+
+# What a's TCP sends as one segment is a clone, what is cut from a larger one is not.
+tcp() {
+	local before packets
+	one_cpu
+	nodes
+	mesh_nodes 4
+	single_packets
+	in_ns "$a" sysctl -qw net.ipv4.tcp_min_tso_segs=32
+	before=$(received "$b")
+	packets=$(count "$b" ipmesh0 rx_packets)
+	stream "$a" "$b" 10.244.2.1 1000000
+	same_counts
+	packets=$(($(count "$b" ipmesh0 rx_packets) - packets))
+	before=$(($(received "$b") - before))
+	# half of the packets would be merged into others were they two by two
+	[ "$before" -lt $((packets + packets / 2)) ] ||
+		fail "IP received $before packets, of which $packets were the link's"
+	offload "$b" ipmesh0 gro off
+	before=$(received "$b")
+	packets=$(count "$b" ipmesh0 rx_packets)
+	stream "$a" "$b" 10.244.2.1 1000000
+	same_counts
+	packets=$(($(count "$b" ipmesh0 rx_packets) - packets))
+	busywait is $((before + 2 * packets)) received "$b"
+	equal "segments out of order" "$(netstat "$b" TCPOFOQueue)" 0
+	no_drops "$a" "$b"
+}
+
+# no_ports NS: UDP packets that no socket was there for
+no_ports() {
+	in_ns "$1" awk '/^Udp:/ { n = $3 } END { print n }' /proc/net/snmp
+}
+
+# datagrams_of_a N ADDRESS: N bursts of 20
+datagrams_of_a() {
+	"$here/mesh" -n "$a" exec bash -c 'for ((n = 0; n < $0; n++)); do
+		packet gso "$1" 20 1000; done' "$@"
+}
+
+mixed() {
+	local sender
+	one_cpu
+	nodes
+	mesh_nodes 4
+	single_packets
+	datagrams_of_a 50 10.244.2.1 &
+	sender=$!
+	stream "$a" "$b" 10.244.2.1 2000000
+	wait "$sender"
+	busywait is 1000 no_ports "$b"
+	same_counts
+	equal "segments out of order" "$(netstat "$b" TCPOFOQueue)" 0
+	no_drops "$a" "$b"
+}
+
+# backlog N: how many packets may wait; it is all namespaces'
+backlog() {
+	defer "sysctl -qw net.core.netdev_max_backlog=$(sysctl -n net.core.netdev_max_backlog)"
+	sysctl -qw "net.core.netdev_max_backlog=$1"
+}
+
+# With a NAPI of its own b's link gives all of a burst to the tunnel before the queue is
+# emptied.  The queue takes one packet more than the limit, as all the kernel's.
+overrun() {
+	one_cpu
+	nodes
+	mesh_nodes 4
+	single_packets
+	offload "$b" eth0 gro on
+	ping_of "$a" 10.244.2.1
+	backlog 10
+	in_ns "$a" packet gso 10.244.2.1 50 1000
+	busywait is 39 count "$b" ipmesh0 rx_queue
+	busywait is 11 no_ports "$b"
+	# three echoes before
+	counts "$b" ipmesh0 -- rx_packets=14 rx_dropped=39
+	counts "$b" ipmesh0 172.16.40.1 -- rx_packets=14 rx_queue=39
+	backlog 49
+	in_ns "$a" packet gso 10.244.2.1 50 1000
+	busywait is 61 no_ports "$b"
+	counts "$b" ipmesh0 -- rx_packets=64 rx_queue=39
+}
+
+# sysfs NS FILE [VALUE]: of the devices of the namespace
+sysfs() {
+	in_ns "$1" unshare -m bash -ec 'mount -t sysfs sysfs /sys
+		[ $# -lt 1 ] || echo "$1" >"/sys/class/net/$0"; cat "/sys/class/net/$0"' "${@:2}"
+}
+
+# The queue is of the CPU that a sends on, and b's threads are kept on the other one.
+threaded() {
+	local thread n
+	[ "$(nproc)" -ge 2 ] || skip "one CPU"
+	nodes
+	mesh_nodes 4
+	single_packets
+	backlog 100000
+	[ "$(sysfs "$b" ipmesh0/threaded 1)" = 1 ] || skip "no threads for a NAPI"
+	for thread in $(pgrep "^napi/ipmesh0-"); do
+		taskset -pc 1 "$thread" >/dev/null
+	done
+	taskset -c 0 "$here/mesh" -n "$a" exec bash -c 'for ((n = 0; n < 100; n++)); do
+		packet gso 10.244.2.1 40 1000; done'
+	busywait is 4000 no_ports "$b"
+	# and while it is being switched
+	datagrams_of_a 100 10.244.2.1 &
+	for ((n = 0; n < 20; n++)); do
+		sysfs "$b" ipmesh0/threaded $((n % 2)) >/dev/null
+	done
+	wait $!
+	busywait is 6000 no_ports "$b"
+	stream "$a" "$b" 10.244.2.1 1000000
+	same_counts
+	no_drops "$a" "$b"
+	ip -n "$b" link del ipmesh0
+}
+
+steered() {
+	[ "$(nproc)" -ge 2 ] || skip "one CPU"
+	nodes
+	mesh_nodes 4
+	single_packets
+	backlog 100000
+	sysfs "$b" ipmesh0/queues/rx-0/rps_cpus 2 >/dev/null
+	datagrams_of_a 50 10.244.2.1
+	busywait is 1000 no_ports "$b"
+	stream "$a" "$b" 10.244.2.1 1000000
+	same_counts
+	no_drops "$a" "$b"
+}
+
+received_some() {
+	[ "$(count "$b" ipmesh0 rx_packets)" -gt 0 ]
+}
+
+gone_while_full() {
+	local n
+	nodes
+	mesh_nodes 4
+	single_packets
+	start "$a" bash -c 'while :; do packet gso 10.244.2.1 40 1000; done'
+	start "$a" bash -c 'while :; do packet gso 10.244.2.1 40 1000; done'
+	for ((n = 0; n < 10; n++)); do
+		busywait received_some
+		[ $((n % 3)) -ne 0 ] || sysfs "$b" ipmesh0/threaded 1 >/dev/null
+		ip -n "$b" link set ipmesh0 down
+		ip -n "$b" link set ipmesh0 up
+		ip -n "$b" link del ipmesh0
+		mesh_node "$b" 2 172.16.40.2 1 172.16.40.1
+	done
+	busywait received_some
+	kill "${pids[@]}"
+	ip netns del "$b" 2>/dev/null || mesh ns del "$b"
+}
+
+gone() {
+	no_kernel_messages gone_while_full
+}
+
+run_tests udp tcp mixed overrun threaded steered gone
