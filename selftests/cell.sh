@@ -28,7 +28,7 @@ single_packets() {
 
 # one_cpu: all that follows in this test is done by the first CPU
 one_cpu() {
-	taskset -pc 0 $BASHPID >/dev/null
+	taskset -pc 0 "$BASHPID" >/dev/null
 	# shellcheck disable=SC2154 # of the coprocess in lib.sh
 	taskset -pc 0 "$MESH_PID" >/dev/null
 	defer "taskset -pc 0-$(($(nproc --all) - 1)) $MESH_PID >/dev/null"
