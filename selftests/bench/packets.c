@@ -234,7 +234,7 @@ int run_inject(const struct words *w)
 		err(1, "INJECT_RUN");
 
 	/* Dropping a packet is cheap. */
-	sent = (unsigned long long)(run.batches + run.warm) * run.batch;
+	sent = (unsigned long long)(run.batches + run.warm + run.torn) * run.batch;
 	if (run.mode != INJECT_FREE && packets_out(out) - before < sent)
 		errx(1, "of %llu packets %llu left by %s", sent, packets_out(out) - before, out);
 	if (*saved && !save(tap, saved))

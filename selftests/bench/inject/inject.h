@@ -41,7 +41,8 @@ struct inject_field {
  * @headroom: room before the frame, as a driver leaves it
  * @ipv4: offsets of IPv4 headers whose checksum is to be made right; 0 for none
  * @hash: nonzero: frames have a flow hash already, as from a NIC with RSS
- * @pad: 0
+ * @torn: written: how many batches more were sent, untimed, as the kernel left a
+ *	part of their work to ksoftirqd
  * @field: what differs from peer to peer
  * @frame: pointer to the frame
  * @ticks: pointer to room for @batches times, in units of the TSC
@@ -57,13 +58,13 @@ struct inject_run {
 	__u32 headroom;
 	__u32 ipv4[2];
 	__u32 hash;
-	__u32 pad;
+	__u32 torn;
 	struct inject_field field[INJECT_FIELDS];
 	__u32 pad2;
 	__u64 frame;
 	__u64 ticks;
 };
 
-#define INJECT_RUN	_IOW('i', 0x70, struct inject_run)
+#define INJECT_RUN	_IOWR('i', 0x70, struct inject_run)
 
 #endif /* _IPMESH_BENCH_INJECT_H */
