@@ -129,6 +129,28 @@ inner_source() {
 	dropped_as src_not_allowed isrc 10.244.1.1
 }
 
+# An open device counts by the endpoint, whoever holds the inner source.
+open_counts() {
+	two_nodes
+	quiet
+	mesh -n "$b" link set ipmesh0 peers open
+	taken
+	taken isrc 192.0.2.1
+	taken isrc 172.16.40.1
+	counts "$b" ipmesh0 172.16.40.1 -- rx_packets=3
+	taken src 172.16.40.9
+	taken src 172.16.40.9 isrc 192.0.2.1
+	counts "$b" ipmesh0 172.16.40.1 -- rx_packets=3
+	mesh -n "$b" peer new ipmesh0 172.16.40.9
+	taken src 172.16.40.9
+	counts "$b" ipmesh0 172.16.40.1 -- rx_packets=3
+	counts "$b" ipmesh0 172.16.40.9 -- rx_packets=1
+	mesh -n "$b" peer del ipmesh0 172.16.40.9
+	mesh -n "$b" peer del ipmesh0 172.16.40.1
+	taken
+	taken src 172.16.40.9 isrc 192.0.2.1
+}
+
 # Peers come and go, more than share a block of what each CPU keeps of them: each has
 # its own counters, and one that is new begins with none.
 many() {
@@ -306,5 +328,5 @@ last_heard() {
 	[ "$ms" -lt 60000 ] || fail "heard $ms ms ago"
 }
 
-run_tests peers strangers inner_source many martians malformed ecn outer_destination bound down \
+run_tests peers strangers inner_source open_counts many martians malformed ecn outer_destination bound down \
 	last_heard

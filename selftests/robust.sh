@@ -175,8 +175,12 @@ martian() {
 		offered "$family" rx_invalid <<-END
 			$outer ip6 src=::ffff:10.244.1.1 dst=fd10:2::1 echo
 		END
-		# another's source, a stranger
+		# another's source, nobody's, another peer's
+		mesh -n "$b" peer new ipmesh0 "$(underlay "$family" 3)" cidr 10.244.3.0/24 \
+			cidr fd10:3::/64
 		offered "$family" src_not_allowed <<-END
+			$outer ip4 src=10.244.3.7 dst=10.244.2.1 echo
+			$outer ip6 src=fd10:3::7 dst=fd10:2::1 echo
 			$outer ip4 src=10.244.2.7 dst=10.244.2.1 echo
 			$outer ip4 src=10.245.1.1 dst=10.244.2.1 echo
 			$outer udp ip6 src=fd10:2::7 dst=fd10:2::1 echo
