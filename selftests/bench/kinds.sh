@@ -295,8 +295,9 @@ pair_tunnel() {
 	4in6) local=$4 remote=$6 prefix=$7 mode=ip6tnl ;;
 	6in6) local=$4 remote=$6 mode=ip6tnl ;;
 	esac
-	if [ "$kind" = ipmesh ]; then
-		ipmesh -n "$ns" link add tun0 local "$local"
+	if [[ $kind = ipmesh* ]]; then
+		ipmesh -n "$ns" link add tun0 local "$local" \
+			peers "$([ "$kind" = ipmesh ] && echo strict || echo open)"
 		ipmesh -n "$ns" peer add "$remote" dev tun0 cidr "$prefix" noroute
 	else
 		# without a destination option that nobody else sends

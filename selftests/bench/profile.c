@@ -2,7 +2,9 @@
 /*
  * A plugin of QEMU's TCG: how often each block of the kernel's instructions ran
  * while the injector timed something. To the file of its argument "out=FILE" it
- * writes a line "windows N", and "ADDRESS INSTRUCTIONS" a block.
+ * writes a line "windows N", and "ADDRESS INSTRUCTIONS" a block. Or, with
+ * "each=FILE", a line "CPU INSTRUCTIONS" for each batch: what that CPU executed,
+ * whatever others do at the same time.
  *
  * Debian packages no qemu-plugin.h: what is used of it is declared here, and has
  * been the same since version 1 of the interface.
@@ -47,24 +49,37 @@ struct block {
 	uint64_t runs;
 };
 
+#define MAX_CPUS	8
+
+/* of a CPU, and by that alone: in a batch, and what it has executed in that */
+static struct {
+	uint64_t instructions;
+	bool on;
+} __attribute__((aligned(64))) cpus[MAX_CPUS];
+
 static struct block *blocks;
 static uint64_t windows;
-static bool on;
-static const char *out;
+static const char *out, *each;
+static FILE *each_file;
 
 static void run_block(unsigned int cpu, void *data)
 {
 	struct block *b = data;
 
-	(void)cpu;
-	b->runs += on;
+	if (cpu >= MAX_CPUS || !cpus[cpu].on)
+		return;
+	cpus[cpu].instructions += b->instructions;
+	if (out)
+		b->runs++;
 }
 
 static void begin(unsigned int cpu, void *data)
 {
-	(void)cpu;
 	(void)data;
-	on = true;
+	if (cpu >= MAX_CPUS)
+		return;
+	cpus[cpu].on = true;
+	cpus[cpu].instructions = 0;
 	windows++;
 }
 
@@ -86,10 +101,16 @@ static void write_blocks(void)
 /* Each time anew: QEMU is ended outright when the guest has done its work. */
 static void end(unsigned int cpu, void *data)
 {
-	(void)cpu;
 	(void)data;
-	on = false;
-	write_blocks();
+	if (cpu >= MAX_CPUS)
+		return;
+	cpus[cpu].on = false;
+	if (out)
+		write_blocks();
+	if (!each_file)
+		return;
+	fprintf(each_file, "%u %" PRIu64 "\n", cpu, cpus[cpu].instructions);
+	fflush(each_file);
 }
 
 static bool is_mark(const struct qemu_plugin_tb *tb, size_t at, const size_t *sizes)
@@ -137,10 +158,15 @@ int qemu_plugin_install(uint64_t id, const struct qemu_info *info, int argc, cha
 	int i;
 
 	(void)info;
-	for (i = 0; i < argc; i++)
+	for (i = 0; i < argc; i++) {
 		if (!strncmp(argv[i], "out=", 4))
 			out = strdup(argv[i] + 4);
-	if (!out)
+		if (!strncmp(argv[i], "each=", 5))
+			each = strdup(argv[i] + 5);
+	}
+	if (each)
+		each_file = fopen(each, "w");
+	if (!out && !each_file)
 		return 1;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
 	return 0;

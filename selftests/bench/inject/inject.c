@@ -108,17 +108,12 @@ static void feed(const struct inject_run *run, struct sk_buff **skbs)
 
 /* Once something has woken ksoftirqd, local_bh_enable() leaves all work to it, until it
  * had its turn: batch after batch would fill the queues of gro_cells, which drop then.
- * Whether there was such work. On kernels where it does not, no batch is torn.
+ * A batch of which something is left is torn, and another one goes instead.
  */
-static bool settle(void)
+static void settle(void)
 {
-	bool was = false;
-
-	while (local_softirq_pending()) {
-		was = true;
+	while (local_softirq_pending())
 		schedule_timeout_uninterruptible(1);
-	}
-	return was;
 }
 
 static int inject(struct inject_run *run, struct net_device *dev, const void *frame,
@@ -155,12 +150,13 @@ static int inject(struct inject_run *run, struct net_device *dev, const void *fr
 		feed(run, skbs);
 		local_bh_enable();
 		end = ticks();
-		if (n >= run->warm)
+		torn = local_softirq_pending();
+		if (!torn && n >= run->warm) {
 			mark_end();
-		torn = settle();
-		run->torn += torn;
-		if (!torn && n >= run->warm)
 			times[n - run->warm] = end - begin;
+		}
+		run->torn += torn;
+		settle();
 		if (signal_pending(current)) {
 			err = -EINTR;
 			break;
