@@ -140,36 +140,50 @@ no_kernel_messages() {
 	equal "what the kernel says of $*" "$said" ""
 }
 
-# ping_of NS ADDRESS [OPTION]…: three of three answers, of either family
-ping_of() {
-	local ns=$1 address=$2 got
-	shift 2
-	got=$(in_ns "$ns" ping -n -q -c 3 -i 0.01 -W 5 "$@" "$address" 2>&1) ||
-		fail "ping $* $address: $got"
-	contains "ping $* $address" "$got" "3 packets transmitted, 3 received"
+# echo_keys [OPTION]…: of ping, for "mesh echo", in $keys. Ping itself waits for the
+# last answers no longer than the first ones took.
+echo_keys() {
+	keys=()
+	while [ $# -gt 0 ]; do
+		case $1 in
+		-I) keys+=(from "$2") ;;
+		-m) keys+=(mark "$2") ;;
+		-s) keys+=(size "$2") ;;
+		-t) keys+=(ttl "$2") ;;
+		-M) case $2 in
+			do) keys+=(df on) ;;
+			dont) keys+=(df off) ;;
+			*) fail "ping -M $2" ;;
+			esac ;;
+		*) fail "ping $1" ;;
+		esac
+		shift 2
+	done
 }
 
-# no_ping_of NS TEXT ADDRESS [OPTION]…: no answer, but TEXT.  Ping waits to the end
-# for more than an error, so that the wait is short, and long where TEXT is late.
+# ping_of NS ADDRESS [OPTION]…: three of three answers, of either family
+ping_of() {
+	local ns=$1 address=$2 keys
+	shift 2
+	echo_keys "$@"
+	pings "$ns" "$address" "${keys[@]}"
+}
+
+# no_ping_of NS TEXT ADDRESS [OPTION]…: one request, and no answer, but TEXT, an error
+# told by mesh echo
 no_ping_of() {
-	local ns=$1 text=$2 address=$3 wait got
+	local ns=$1 text=$2 address=$3 keys
 	shift 3
-	for wait in 0.2 5; do
-		if got=$(in_ns "$ns" ping -n -c 1 -W "$wait" "$@" "$address" 2>&1); then
-			fail "an answer: ping $* $address"
-		fi
-		case $got in
-		*"$text"*) return ;;
-		esac
-	done
-	contains "ping $* $address" "$got" "$text"
+	echo_keys "$@"
+	ping_fails "$ns" "$text" "$address" "${keys[@]}"
 }
 
 # once NS ADDRESS [OPTION]…: one request, whatever comes of it
 once() {
-	local ns=$1 address=$2
+	local ns=$1 address=$2 keys
 	shift 2
-	in_ns "$ns" ping -n -q -c 1 -W 0.1 "$@" "$address" >/dev/null 2>&1 || true
+	echo_keys "$@"
+	mesh -n "$ns" echo 1 "$address" "${keys[@]}" wait 100 >/dev/null 2>&1 || true
 }
 
 listening() {

@@ -24,8 +24,8 @@ itself() {
 	mesh_nodes "$family"
 	endpoint=$(underlay "$family" 2)
 	case $address in
-	*:*) text="Destination unreachable: Address unreachable" ;;
-	*) text="Destination Host Unreachable" ;;
+	*:*) text="icmp6 type 1 code 3 " ;;
+	*) text="icmp type 3 code 1 " ;;
 	esac
 	for encap in none udp; do
 		encap "$a" "$encap"
@@ -105,7 +105,7 @@ into_each_other() {
 
 # Both think that the other has 10.244.9.0/24; the TTL ends it.
 back_and_forth() {
-	local family=$1 address=$2 ns there=10.244.9.1 text="Time to live exceeded"
+	local family=$1 address=$2 ns there=10.244.9.1 text="icmp type 11 code 0 "
 	nodes
 	with_pod
 	mesh_nodes "$family" peers open
@@ -113,7 +113,7 @@ back_and_forth() {
 	case $address in
 	*:*)
 		there=fd10:9::1
-		text="Time exceeded: Hop limit" ;;
+		text="icmp6 type 3 code 0 " ;;
 	esac
 	mesh -n "$a" peer set ipmesh0 "$(underlay "$family" 2)" cidr 10.244.9.0/24 cidr fd10:9::/64
 	mesh -n "$b" peer set ipmesh0 "$(underlay "$family" 1)" cidr 10.244.9.0/24 cidr fd10:9::/64

@@ -18,7 +18,7 @@
  *   mesh [-n NETNS] exec COMMAND…             run a command there
  *   mesh ns add|del NETNS                     as ip netns, with lo up
  *   mesh [-n NETNS] echo COUNT ADDRESS [size N] [tos N] [ttl N] [mark N]
- *                        [df on|off|probe] [wait MS]
+ *                        [df on|off|probe] [from ADDRESS|DEV] [wait MS]
  *                        echo requests one after the other; the answers are
  *                        counted, ICMP errors told
  *   mesh [-n NETNS] flood ADDRESS             the same until SIGTERM

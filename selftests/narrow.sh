@@ -73,7 +73,7 @@ below_1280() {
 			once "$ns" "$address" -s 1240
 			once "$ns" "$address" -s 1240
 			ping_of "$ns" "$address" -M "do" -s 1232
-			no_ping_of "$ns" 1280 "$address" -M "do" -s 1233
+			no_ping_of "$ns" "mtu 1280" "$address" -M "do" -s 1233
 		done
 		stream "$a" "$b" fd10:2::1 200000
 		stream "$pod" "$pod2" fd10:2::7 200000

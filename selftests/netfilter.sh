@@ -116,7 +116,7 @@ pre-inner 3"
 	in_ns "$a" nft "add table ip h
 		add chain ip h in { type filter hook input priority 0; }
 		add rule ip h in iif eth0 udp dport 5555 drop"
-	no_ping_of "$pod" "100% packet loss" 10.244.2.1 -W 1
+	ping_fails "$pod" "1 sent, 0 received" 10.244.2.1 wait 300
 	counts "$a" ipmesh0 -- tx_packets=7 rx_packets=6 rx_dropped=0
 }
 
@@ -158,8 +158,8 @@ raw_ip() {
 		mesh_nodes "$family"
 		start "$a" tcpdump -i ipmesh0 -n -U -w "$tmp/pcap" -c 4 2>"$tmp/err"
 		busywait file_has "$tmp/err" "listening on"
-		in_ns "$a" ping -n -q -c 1 10.244.2.1 >/dev/null
-		in_ns "$a" ping -n -q -c 1 fd10:2::1 >/dev/null
+		mesh -n "$a" echo 1 10.244.2.1 >/dev/null
+		mesh -n "$a" echo 1 fd10:2::1 >/dev/null
 		wait "$pid"
 		# LINKTYPE_RAW
 		equal "link type" "$(od -An -tu4 -j20 -N4 "$tmp/pcap" | tr -d ' ')" 101
@@ -184,7 +184,7 @@ tc_filters() {
 		match ip dst 10.244.2.9/32 action drop
 	in_ns "$a" tc filter add dev ipmesh0 ingress protocol ip u32 \
 		match ip protocol 1 0xff action drop
-	no_ping_of "$a" "100% packet loss" 10.244.2.1 -W 1
+	ping_fails "$a" "1 sent, 0 received" 10.244.2.1 wait 300
 	once "$a" 10.244.2.9
 	counts "$a" ipmesh0 -- tx_packets=4 rx_packets=4
 	counts "$b" ipmesh0 -- rx_packets=4

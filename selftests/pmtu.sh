@@ -42,7 +42,7 @@ learns() {
 		once "$ns" "$address" -M "do" -s $((size + 1))
 	done
 	contains "route to $address" "$(in_ns "$ns" ip route get "$address")" " mtu $mtu"
-	no_ping_of "$ns" "$mtu" "$address" -M "do" -s $((size + 1))
+	no_ping_of "$ns" "mtu $mtu" "$address" -M "do" -s $((size + 1))
 	ping_of "$ns" "$address" -M "do" -s "$size"
 }
 
@@ -154,7 +154,7 @@ large_frames() {
 		mtu=$((mtu - $(overhead "$family" none)))
 		contains "link" "$(ip -n "$a" link show ipmesh0)" "mtu $mtu "
 		ping_of "$a" "$address" -M "do" -s "$((mtu - $(header "$address")))"
-		no_ping_of "$a" "too long" "$address" -M "do" -s "$((mtu + 1 - $(header "$address")))"
+		no_ping_of "$a" "local error EMSGSIZE mtu $mtu" "$address" -M "do" -s "$((mtu + 1 - $(header "$address")))"
 		stream "$a" "$b" "$address" 400000
 	done
 	no_drops "$a" "$b"

@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
 #include <poll.h>
@@ -60,92 +62,170 @@ static void set(int fd, int level, int option, int value)
 
 /* --- echo ------------------------------------------------------------------ */
 
-static int echo_socket(in_addr_t to)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = to };
-	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+/* Of either family, with an address of it. */
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
 
-	if (fd < 0)
-		die("probe: socket: %s", strerror(errno));
-	set(fd, IPPROTO_IP, IP_RECVERR, 1);
-	if (connect(fd, (struct sockaddr *)&sin, sizeof(sin)))
-		die("probe: connect: %s", strerror(errno));
-	return fd;
+static bool parse_address(const char *text, union address *addr)
+{
+	memset(addr, 0, sizeof(*addr));
+	if (inet_pton(AF_INET, text, &addr->in.sin_addr) == 1)
+		addr->sa.sa_family = AF_INET;
+	else if (inet_pton(AF_INET6, text, &addr->in6.sin6_addr) == 1)
+		addr->sa.sa_family = AF_INET6;
+	else
+		return false;
+	return true;
 }
 
-static int send_echo(int fd, uint16_t seq, size_t size)
+/* A socket for requests and their answers, and what it is connected to. */
+struct echo {
+	int fd;
+	bool six;
+	union address to;
+};
+
+static void echo_open(struct echo *e, const char *to)
+{
+	if (!parse_address(to, &e->to))
+		die("probe: %s is no address", to);
+	e->six = e->to.sa.sa_family == AF_INET6;
+	e->fd = socket(e->to.sa.sa_family, SOCK_RAW | SOCK_CLOEXEC,
+		       e->six ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+	if (e->fd < 0)
+		die("probe: socket: %s", strerror(errno));
+	if (e->six) {
+		struct icmp6_filter only;
+
+		ICMP6_FILTER_SETBLOCKALL(&only);
+		ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &only);
+		if (setsockopt(e->fd, IPPROTO_ICMPV6, ICMP6_FILTER, &only, sizeof(only)))
+			die("probe: filter: %s", strerror(errno));
+		set(e->fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+	} else {
+		set(e->fd, IPPROTO_IP, IP_RECVERR, 1);
+	}
+}
+
+static void echo_connect(const struct echo *e)
+{
+	if (connect(e->fd, &e->to.sa, e->six ? sizeof(e->to.in6) : sizeof(e->to.in)))
+		die("probe: connect: %s", strerror(errno));
+}
+
+/* By a device of that name, or with an address of that family. */
+static void echo_from(const struct echo *e, const char *from)
+{
+	union address addr;
+
+	if (!parse_address(from, &addr)) {
+		if (setsockopt(e->fd, SOL_SOCKET, SO_BINDTODEVICE, from, strlen(from) + 1))
+			die("probe: %s: %s", from, strerror(errno));
+	} else if (bind(e->fd, &addr.sa, e->six ? sizeof(addr.in6) : sizeof(addr.in))) {
+		die("probe: %s: %s", from, strerror(errno));
+	}
+}
+
+/* With DF and by what is known of the path, or without, or with DF past that. */
+static void echo_df(const struct echo *e, const char *value)
+{
+	if (e->six)
+		set(e->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+		    !strcmp(value, "off") ? IPV6_PMTUDISC_DONT :
+		    !strcmp(value, "probe") ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DO);
+	else
+		set(e->fd, IPPROTO_IP, IP_MTU_DISCOVER,
+		    !strcmp(value, "off") ? IP_PMTUDISC_DONT :
+		    !strcmp(value, "probe") ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DO);
+}
+
+/* The kernel fills in the checksum of ICMPv6. */
+static int send_echo(const struct echo *e, uint16_t seq, size_t size)
 {
 	static unsigned char buf[65536];
 	struct icmphdr *icmp = (struct icmphdr *)buf;
 
 	memset(buf, 0xa5, sizeof(*icmp) + size);
 	memset(icmp, 0, sizeof(*icmp));
-	icmp->type = ICMP_ECHO;
+	icmp->type = e->six ? ICMP6_ECHO_REQUEST : ICMP_ECHO;
 	icmp->un.echo.id = htons(getpid());
 	icmp->un.echo.sequence = htons(seq);
-	icmp->checksum = checksum(buf, sizeof(*icmp) + size);
-	return send(fd, buf, sizeof(*icmp) + size, 0) < 0 ? -errno : 0;
+	if (!e->six)
+		icmp->checksum = checksum(buf, sizeof(*icmp) + size);
+	return send(e->fd, buf, sizeof(*icmp) + size, 0) < 0 ? -errno : 0;
+}
+
+static void tell_extended(const struct sock_extended_err *ee)
+{
+	const union address *who = (const void *)SO_EE_OFFENDER(ee);
+	char from[INET6_ADDRSTRLEN] = "?";
+
+	if (who->sa.sa_family == AF_INET)
+		inet_ntop(AF_INET, &who->in.sin_addr, from, sizeof(from));
+	else if (who->sa.sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &who->in6.sin6_addr, from, sizeof(from));
+	if (ee->ee_origin == SO_EE_ORIGIN_ICMP)
+		printf("icmp type %u code %u mtu %u from %s\n", ee->ee_type, ee->ee_code,
+		       ee->ee_type == ICMP_DEST_UNREACH ? ee->ee_info : 0, from);
+	else if (ee->ee_origin == SO_EE_ORIGIN_ICMP6)
+		printf("icmp6 type %u code %u mtu %u from %s\n", ee->ee_type, ee->ee_code,
+		       ee->ee_type == ICMP6_PACKET_TOO_BIG ? ee->ee_info : 0, from);
+	else
+		printf("local error %s mtu %u\n", strerrorname_np(ee->ee_errno), ee->ee_info);
 }
 
 /* Tells an ICMP error that waits; true when there was one. */
-static bool tell_error(int fd)
+static bool tell_error(const struct echo *e)
 {
-	char control[512], data[256], from[INET_ADDRSTRLEN] = "?";
+	char control[512], data[256];
 	struct iovec iov = { data, sizeof(data) };
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control, .msg_controllen = sizeof(control),
 	};
-	const struct sock_extended_err *ee;
-	const struct sockaddr_in *sin;
 	struct cmsghdr *cmsg;
 
-	if (recvmsg(fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+	if (recvmsg(e->fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
 		return false;
-	for (cmsg = CMSG_FIRSTHDR(&msg); cmsg; cmsg = CMSG_NXTHDR(&msg, cmsg)) {
-		if (cmsg->cmsg_level != IPPROTO_IP || cmsg->cmsg_type != IP_RECVERR)
-			continue;
-		ee = (const void *)CMSG_DATA(cmsg);
-		sin = (const void *)SO_EE_OFFENDER(ee);
-		if (ee->ee_origin == SO_EE_ORIGIN_ICMP) {
-			inet_ntop(AF_INET, &sin->sin_addr, from, sizeof(from));
-			printf("icmp type %u code %u mtu %u from %s\n", ee->ee_type,
-			       ee->ee_code, ee->ee_type == ICMP_DEST_UNREACH ?
-			       ee->ee_info : 0, from);
-		} else {
-			printf("local error %s mtu %u\n",
-			       strerrorname_np(ee->ee_errno), ee->ee_info);
-		}
-	}
+	for (cmsg = CMSG_FIRSTHDR(&msg); cmsg; cmsg = CMSG_NXTHDR(&msg, cmsg))
+		if ((cmsg->cmsg_level == IPPROTO_IP && cmsg->cmsg_type == IP_RECVERR) ||
+		    (cmsg->cmsg_level == IPPROTO_IPV6 && cmsg->cmsg_type == IPV6_RECVERR))
+			tell_extended((const void *)CMSG_DATA(cmsg));
 	return true;
 }
 
-/* Waits for the answer to @seq; false when an error or nothing came. */
-static bool await_echo(int fd, uint16_t seq, int wait)
+/* Waits for the answer to @seq; false when an error or nothing came.  What is
+ * there already counts, however long this process did not run.
+ */
+static bool await_echo(const struct echo *e, uint16_t seq, int wait)
 {
 	struct timespec start, now;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (;;) {
-		struct pollfd pfd = { .fd = fd, .events = POLLIN };
-		unsigned char buf[128];
-		const struct iphdr *ip = (const void *)buf;
+		struct pollfd pfd = { .fd = e->fd, .events = POLLIN };
 		const struct icmphdr *icmp;
-		ssize_t got;
+		unsigned char buf[128];
+		ssize_t got, skip;
 		int left;
 
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		left = wait - ((now.tv_sec - start.tv_sec) * 1000 +
 			       (now.tv_nsec - start.tv_nsec) / 1000000);
-		if (left < 0 || poll(&pfd, 1, left) == 0)
+		if (poll(&pfd, 1, left > 0 ? left : 0) == 0)
 			return false;
-		if (tell_error(fd))
+		if (tell_error(e))
 			return false;
-		got = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-		if (got < (ssize_t)(sizeof(*ip) + sizeof(*icmp)))
+		got = recv(e->fd, buf, sizeof(buf), MSG_DONTWAIT);
+		skip = e->six ? 0 : (buf[0] & 15) * 4;
+		if (got < skip + (ssize_t)sizeof(*icmp))
 			continue;
-		icmp = (const void *)(buf + ip->ihl * 4);
-		if (icmp->type == ICMP_ECHOREPLY && icmp->un.echo.id == htons(getpid()) &&
+		icmp = (const void *)(buf + skip);
+		if (icmp->type == (e->six ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY) &&
+		    icmp->un.echo.id == htons(getpid()) &&
 		    icmp->un.echo.sequence == htons(seq))
 			return true;
 	}
@@ -154,13 +234,14 @@ static bool await_echo(int fd, uint16_t seq, int wait)
 /* COUNT ADDRESS [KEY VALUE]… */
 int probe_echo(char **argv)
 {
-	int count, fd, i, err, wait = ANSWER_MS, size = 56, sent = 0, received = 0;
+	int count, i, err, wait = ANSWER_MS, size = 56, sent = 0, received = 0;
+	struct echo e;
 	char **arg;
 
 	if (!argv[0] || !argv[1])
 		die("mesh echo COUNT ADDRESS [KEY VALUE]…");
 	count = number(argv[0]);
-	fd = echo_socket(addr_of(argv[1]));
+	echo_open(&e, argv[1]);
 	for (arg = argv + 2; arg[0] && arg[1]; arg += 2) {
 		int n = number(arg[1]);
 
@@ -169,27 +250,30 @@ int probe_echo(char **argv)
 		else if (!strcmp(arg[0], "wait"))
 			wait = n;
 		else if (!strcmp(arg[0], "tos"))
-			set(fd, IPPROTO_IP, IP_TOS, n);
+			set(e.fd, e.six ? IPPROTO_IPV6 : IPPROTO_IP,
+			    e.six ? IPV6_TCLASS : IP_TOS, n);
 		else if (!strcmp(arg[0], "ttl"))
-			set(fd, IPPROTO_IP, IP_TTL, n);
+			set(e.fd, e.six ? IPPROTO_IPV6 : IPPROTO_IP,
+			    e.six ? IPV6_UNICAST_HOPS : IP_TTL, n);
 		else if (!strcmp(arg[0], "mark"))
-			set(fd, SOL_SOCKET, SO_MARK, n);
-		else if (!strcmp(arg[0], "df"))	/* "probe": whatever the path MTU is */
-			set(fd, IPPROTO_IP, IP_MTU_DISCOVER,
-			    !strcmp(arg[1], "off") ? IP_PMTUDISC_DONT :
-			    !strcmp(arg[1], "probe") ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DO);
+			set(e.fd, SOL_SOCKET, SO_MARK, n);
+		else if (!strcmp(arg[0], "from"))
+			echo_from(&e, arg[1]);
+		else if (!strcmp(arg[0], "df"))
+			echo_df(&e, arg[1]);
 		else
 			die("mesh echo: unknown key %s", arg[0]);
 	}
+	echo_connect(&e);
 	for (i = 0; i < count; i++) {
-		err = send_echo(fd, i, size);
+		err = send_echo(&e, i, size);
 		if (err) {
 			printf("send: %s\n", strerrorname_np(-err));
-			tell_error(fd);
+			tell_error(&e);
 			continue;
 		}
 		sent++;
-		received += await_echo(fd, i, wait);
+		received += await_echo(&e, i, wait);
 	}
 	printf("%d sent, %d received\n", sent, received);
 	return sent == count && received == sent ? 0 : 1;
@@ -210,22 +294,23 @@ int probe_flood(char **argv)
 {
 	struct sigaction act = { .sa_handler = on_term };
 	unsigned int sent = 0, received = 0;
-	int fd;
+	struct echo e;
 
 	if (!argv[0])
 		die("mesh flood ADDRESS");
 	/* also where the shell has it ignored; no EINTR within an exchange */
 	act.sa_flags = SA_RESTART;
 	sigaction(SIGTERM, &act, NULL);
-	fd = echo_socket(addr_of(argv[0]));
+	echo_open(&e, argv[0]);
+	echo_connect(&e);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	while (!over) {
-		int err = send_echo(fd, sent, 56);
+		int err = send_echo(&e, sent, 56);
 
 		if (err)
 			printf("send: %s\n", strerrorname_np(-err));
 		sent++;
-		if (!err && await_echo(fd, sent - 1, ANSWER_MS) && !received++)
+		if (!err && await_echo(&e, sent - 1, ANSWER_MS) && !received++)
 			puts("running");
 		else if (err)
 			usleep(1000);
