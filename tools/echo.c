@@ -277,11 +277,13 @@ static void wait_answer(int fd, int other, const struct echo *e, double start,
 	double left;
 
 	for (;;) {
+		/* What has come meanwhile counts, however late this is. */
 		left = start + e->timeout_ms - now_ms();
-		if (left <= 0)
-			return;
-		if (poll(p, 2, (int)left + 1) <= 0)
+		if (poll(p, 2, left > 0 ? (int)left + 1 : 0) <= 0) {
+			if (left <= 0)
+				return;
 			continue;
+		}
 		if (p[1].revents && read_error(other, false, a))
 			return;
 		if (p[0].revents & POLLERR && read_error(fd, true, a))
