@@ -133,6 +133,11 @@ traced() {
 	done
 }
 
+# traces N TEXT: so many lines have it, as an event comes after its count
+traces() {
+	[ "$(grep -c -e "$2" "$tracing/trace")" -ge "$1" ]
+}
+
 trace() {
 	echo 0 >"$tracing/events/enable"
 	sed -n "s/^.* $1: //p" "$tracing/trace" | sort | uniq -c | sed 's/^ *//'
@@ -152,6 +157,7 @@ tracepoints() {
 3 dev=ipmesh0 endpoint=::ffff:172.16.40.2 len=128"
 	traced ipmesh
 	receive_all
+	busywait traces 16 "ipmesh_drop: "
 	traced=$(trace ipmesh_drop)
 	equal "dropped" "$(grep -v 'cause=nested' <<<"$traced")" \
 "2 dev=ipmesh0 endpoint=::ffff:172.16.40.1 cause=ecn len=84
@@ -177,10 +183,12 @@ reasons() {
 		skip "this kernel has no reasons of drops"
 	traced skb/kfree_skb
 	receive_all
+	busywait traces 4 "reason: IP_INHDR"
 	traced=$(trace kfree_skb)
 	equal "rx_invalid" "$(freed IP_INHDR)" 4
 	traced skb/kfree_skb
 	send_all
+	busywait traces 3 "reason: PKT_TOO_BIG"
 	traced=$(trace kfree_skb)
 	equal "no_peer, no_route" "$(freed IP_OUTNOROUTES)" 3
 	equal "too_big" "$(freed PKT_TOO_BIG)" 3

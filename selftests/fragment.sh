@@ -48,7 +48,7 @@ carried_in_fragments() {
 		esac
 		# the neighbours know each other then
 		ping_of "$a" "$address"
-		watch "$b" eth0 2 "in ip$family $(underlay "$family" 1) > $(underlay "$family" 2) "
+		watch "$b" eth0 2 "in ip$family $(underlay "$family" 1) > $(underlay "$family" 2) proto ${proto[$family]} "
 		once "$a" "$address" -s 1472 -M dont
 		watched >"$tmp/watched"
 		case $family in
@@ -60,6 +60,8 @@ carried_in_fragments() {
 		counts "$b" ipmesh0 -- rx_packets=7 rx_bytes=6252 rx_dropped=0
 	done
 }
+
+declare -A proto=([4]=4 [6]=44)
 
 outer() {
 	each_pair carried_in_fragments

@@ -67,7 +67,7 @@ cluster() {
 as_master() {
 	# shellcheck disable=SC2016 # bash of the namespace expands these
 	in_ns "$master" env -C "$tmp/docs" "PATH=$tmp/bin:$PATH" unshare --uts \
-		timeout 30 bash -euo pipefail -c \
+		timeout 120 bash -euo pipefail -c \
 		'echo k8s-master >/proc/sys/kernel/hostname; . "$1"' bash "$1" 2>&1
 }
 

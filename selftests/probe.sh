@@ -43,6 +43,8 @@ state() {
 
 start_nodes() {
 	two_nodes
+	# every refusal is told
+	in_ns "$b" sysctl -qw net.ipv4.icmp_ratelimit=0
 	mesh -n "$a" peer set ipmesh0 172.16.40.2 name node-b
 }
 

@@ -336,6 +336,7 @@ in_use() {
 		in_ns "$a" packet send eth0 02:00:00:00:00:02 "${packets[@]}"
 	done
 	flooded
+	busywait is "$((5 * ${#lines[@]}))" count "$b" ipmesh0 rx_invalid
 	counts "$b" ipmesh0 -- rx_packets="$sent" rx_invalid="$((5 * ${#lines[@]}))"
 }
 

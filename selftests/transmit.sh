@@ -220,7 +220,8 @@ header() {
 	local outer=$1 inner=$2 got
 	shift 2
 	capture "$b" eth0 1 4
-	silent "$a" 10.244.2.1 "$@"
+	# with its answer, which the next capture would take for a request
+	mesh -n "$a" echo 1 10.244.2.1 "$@" >/dev/null
 	got=$(captured)
 	contains "outer header with $*" "${got%|*}" "$outer"
 	contains "inner header with $*" "${got#*|}" "$inner"
@@ -382,7 +383,7 @@ path_mtu() {
 	pings "$a" 10.244.2.1
 	# the outer packet is lost on the way, and its error heard
 	ping_fails "$a" "0 received" 10.244.2.1 df probe size 1452 wait 100
-	counts "$a" ipmesh0 172.16.50.2 -- icmp_errors=1
+	busywait is 1 count "$a" ipmesh0 icmp_errors 172.16.50.2
 	ping_fails "$a" "mtu 1380" 10.244.2.1 df on size 1452
 	counts "$a" ipmesh0 -- too_big=1
 	pings "$a" 10.244.2.1 df on size 1352
