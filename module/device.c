@@ -5,6 +5,7 @@
 #include <linux/netdevice.h>
 #include <net/addrconf.h>
 #include <net/ip_tunnels.h>
+#include <net/neighbour.h>
 #include <net/rtnetlink.h>
 
 #include <uapi/linux/ipmesh.h>
@@ -103,6 +104,21 @@ static int device_get_iflink(const struct net_device *dev)
 	return link;
 }
 
+static int neigh_output_direct(struct neighbour *n, struct sk_buff *skb)
+{
+	return dev_queue_xmit(skb);
+}
+
+/* A neighbour here has no link-layer header for its output to write. The device has
+ * header_ops nevertheless: a packet socket learns the protocol by them.
+ */
+static int device_neigh_construct(struct net_device *dev, struct neighbour *n)
+{
+	if (n->nud_state & NUD_NOARP)
+		n->output = neigh_output_direct;
+	return 0;
+}
+
 static const struct net_device_ops device_ops = {
 	.ndo_init		= device_init,
 	.ndo_uninit		= device_uninit,
@@ -111,6 +127,7 @@ static const struct net_device_ops device_ops = {
 	.ndo_change_mtu		= device_change_mtu,
 	.ndo_get_stats64	= device_get_stats64,
 	.ndo_get_iflink		= device_get_iflink,
+	.ndo_neigh_construct	= device_neigh_construct,
 };
 
 static const struct device_type device_type = {
