@@ -26,6 +26,7 @@
 #include "header.h"
 #include "mtu.h"
 #include "nest.h"
+#include "output.h"
 #include "part.h"
 #include "peer.h"
 #include "prefix.h"
@@ -33,6 +34,21 @@
 #include "stats.h"
 #include "trace.h"
 #include "underlay.h"
+
+/* With BH off all that follows is in an RCU section. Only lockdep tells the two apart,
+ * and a packet socket comes with BH off alone.
+ */
+static void rcu_told_lock(void)
+{
+	if (IS_ENABLED(CONFIG_PROVE_RCU))
+		rcu_read_lock();
+}
+
+static void rcu_told_unlock(void)
+{
+	if (IS_ENABLED(CONFIG_PROVE_RCU))
+		rcu_read_unlock();
+}
 
 /* A tunnel in a tunnel is legitimate, a tunnel in itself is not; the core's
  * own guard would only act after twice as many levels, and with a message.
@@ -205,6 +221,13 @@ static struct dst_entry *look_up(struct ipmesh_send *send, u32 hash)
 				     ipmesh_header_proto(send), hash, &send->saddr);
 }
 
+static void use_route(struct ipmesh_send *send, struct dst_entry *dst)
+{
+	send->dst = dst;
+	send->plain = send->conf->family == AF_INET ? ipmesh_output_plain4(dst) :
+						      ipmesh_output_plain6(dst);
+}
+
 /* For this packet alone: its flow chooses among equal ways. */
 static int look_up_flow(struct ipmesh_send *send, struct sk_buff *skb)
 {
@@ -212,7 +235,7 @@ static int look_up_flow(struct ipmesh_send *send, struct sk_buff *skb)
 
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
-	send->dst = dst;
+	use_route(send, dst);
 	send->dst_held = true;
 	return 0;
 }
@@ -223,12 +246,19 @@ static u32 route_cookie(struct dst_entry *dst)
 	return dst_xfrm(dst) ? 0 : rt6_get_cookie((struct rt6_info *)dst);
 }
 
-static bool cache_valid(const struct ipmesh_send *send, const struct ipmesh_part_tx *tx)
+/* Whether the cached route still holds, which is then the packet's. */
+static bool use_cached(struct ipmesh_send *send, const struct ipmesh_part_tx *tx)
 {
-	u32 cookie = send->conf->family == AF_INET ? 0 : tx->cookie;
+	const struct rtable *rt = (const struct rtable *)tx->dst;
 
-	return tx->dst && (tx->gen & ~IPMESH_PART_MULTIPATH) == send->gen &&
-	       dst_check(tx->dst, cookie);
+	if (unlikely(!rt || (tx->gen & ~IPMESH_PART_MULTIPATH) != send->gen))
+		return false;
+	use_route(send, tx->dst);
+	/* ipv4_dst_check() written out */
+	if (likely(send->plain && send->conf->family == AF_INET))
+		return READ_ONCE(rt->dst.obsolete) == DST_OBSOLETE_FORCE_CHK &&
+		       rt->rt_genid == rt_genid_ipv4(send->ipm->net);
+	return dst_check(tx->dst, send->conf->family == AF_INET ? 0 : tx->cookie);
 }
 
 static int fill_cache(const struct ipmesh_send *send, struct ipmesh_part_tx *tx,
@@ -262,14 +292,14 @@ static int find_route(struct ipmesh_send *send, struct sk_buff *skb)
 
 	if (unlikely(!tx))
 		return look_up_flow(send, skb);
-	if (unlikely(!cache_valid(send, tx))) {
+	if (unlikely(!use_cached(send, tx))) {
 		err = fill_cache(send, tx, look_up(send, 0));
 		if (err)
 			return err;
+		use_route(send, tx->dst);
 	}
 	if (unlikely(tx->gen & IPMESH_PART_MULTIPATH))
 		return look_up_flow(send, skb);
-	send->dst = tx->dst;
 	send->saddr = tx->saddr;
 	return 0;
 }
@@ -280,6 +310,20 @@ static void tell_unreachable(const struct ipmesh_send *send, struct sk_buff *skb
 		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
 	else
 		icmpv6_ndo_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_ADDR_UNREACH, 0);
+}
+
+/* The outer packet's path MTU: dst_mtu(), for a route that has no more to say of it
+ * than its device has.
+ */
+static unsigned int path_mtu(const struct ipmesh_send *send)
+{
+	const struct rtable *rt = (const struct rtable *)send->dst;
+
+	if (send->plain && send->conf->family == AF_INET &&
+	    likely(!rt->rt_pmtu && !rt->rt_mtu_locked &&
+		   dst_metrics_ptr(send->dst) == dst_default_metrics.metrics))
+		return min_t(unsigned int, READ_ONCE(send->dst->dev->mtu), IP_MAX_MTU);
+	return dst_mtu(send->dst);
 }
 
 static bool too_big(const struct sk_buff *skb, unsigned int mtu)
@@ -308,7 +352,7 @@ static void tell_mtu(const struct ipmesh_send *send, struct sk_buff *skb, unsign
  */
 static bool fits(struct ipmesh_send *send, struct sk_buff *skb, bool *fragment)
 {
-	unsigned int mtu = dst_mtu(send->dst) - send->overhead;
+	unsigned int mtu = path_mtu(send) - send->overhead;
 
 	*fragment = false;
 	if (likely(!too_big(skb, mtu)))
@@ -334,8 +378,10 @@ static bool make_room(const struct ipmesh_send *send, struct sk_buff *skb)
 
 	room = LL_RESERVED_SPACE(send->dst->dev) + send->dst->header_len +
 	       send->overhead;
+	if (likely(room <= skb_headroom(skb) && !skb_header_cloned(skb)))
+		return true;
 	/* so that senders leave it from the start */
-	if (unlikely(room > READ_ONCE(dev->needed_headroom)))
+	if (room > READ_ONCE(dev->needed_headroom))
 		WRITE_ONCE(dev->needed_headroom, min_t(unsigned int, room, 512));
 	return !skb_cow_head(skb, room);
 }
@@ -354,6 +400,27 @@ static void count_sent(const struct ipmesh_send *send, unsigned int packets,
 	u64_stats_update_end(&tx->syncp);
 }
 
+/* skb_scrub_packet(), written out for a packet that stays in its namespace */
+static void scrub(const struct ipmesh_send *send, struct sk_buff *skb)
+{
+	if (unlikely(!net_eq(send->ipm->net, dev_net(send->ipm->dev)))) {
+		skb_scrub_packet(skb, true);
+		return;
+	}
+	skb->pkt_type = PACKET_HOST;
+	skb->skb_iif = 0;
+	skb->ignore_df = 0;
+	skb_dst_drop(skb);
+	skb_ext_reset(skb);
+	nf_reset_ct(skb);
+	nf_reset_trace(skb);
+#ifdef CONFIG_NET_SWITCHDEV
+	skb->offload_fwd_mark = 0;
+	skb->offload_l3_fwd_mark = 0;
+#endif
+	ipvs_reset(skb);
+}
+
 static int local_out4(struct ipmesh_send *send, struct sk_buff *skb, bool fragment)
 {
 	/* DF inside is honoured outside even without path MTU discovery */
@@ -363,6 +430,8 @@ static int local_out4(struct ipmesh_send *send, struct sk_buff *skb, bool fragme
 	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
 	ipmesh_header_push4(send, skb, df);
 	skb->protocol = htons(ETH_P_IP);
+	if (likely(send->plain && !fragment))
+		return ipmesh_output4(send->ipm->net, skb);
 	return ip_local_out(send->ipm->net, NULL, skb);
 }
 
@@ -371,9 +440,21 @@ static int local_out6(struct ipmesh_send *send, struct sk_buff *skb, bool fragme
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
 	ipmesh_header_push6(send, skb);
 	skb->protocol = htons(ETH_P_IPV6);
+	if (likely(send->plain && !fragment))
+		return ipmesh_output6(send->ipm->net, skb);
 	/* else the output would refuse to */
 	skb->ignore_df = fragment;
 	return ip6_local_out(send->ipm->net, NULL, skb);
+}
+
+/* iptunnel_handle_offloads() for a packet that is none */
+static bool no_offload(struct sk_buff *skb)
+{
+	if (skb_is_gso(skb) || skb->ip_summed == CHECKSUM_PARTIAL || skb->encapsulation)
+		return false;
+	skb_reset_inner_headers(skb);
+	skb->ip_summed = CHECKSUM_NONE;
+	return true;
 }
 
 static int handle_offloads(const struct ipmesh_send *send, struct sk_buff *skb)
@@ -387,7 +468,8 @@ static int handle_offloads(const struct ipmesh_send *send, struct sk_buff *skb)
 		skb_set_inner_protocol(skb, inner);
 		return err;
 	}
-	err = iptunnel_handle_offloads(skb, send->conf->family == AF_INET ? SKB_GSO_IPXIP4 :
+	err = no_offload(skb) ? 0 :
+	      iptunnel_handle_offloads(skb, send->conf->family == AF_INET ? SKB_GSO_IPXIP4 :
 									    SKB_GSO_IPXIP6);
 	skb_set_inner_ipproto(skb, send->proto);
 	return err;
@@ -397,7 +479,6 @@ static int handle_offloads(const struct ipmesh_send *send, struct sk_buff *skb)
 static unsigned int encapsulate(struct ipmesh_send *send, struct sk_buff *skb)
 {
 	bool underlay4 = send->conf->family == AF_INET;
-	struct ipmesh_dev *ipm = send->ipm;
 	unsigned int packets, bytes;
 	bool fragment;
 	int err;
@@ -409,7 +490,7 @@ static unsigned int encapsulate(struct ipmesh_send *send, struct sk_buff *skb)
 	if (handle_offloads(send, skb) || !make_room(send, skb))
 		return IPMESH_A_DROPS_NO_MEMORY;
 
-	skb_scrub_packet(skb, !net_eq(ipm->net, dev_net(ipm->dev)));
+	scrub(send, skb);
 	skb_clear_hash_if_not_l4(skb);
 	if (send->conf->fwmark)
 		skb->mark = send->conf->fwmark;
@@ -479,10 +560,9 @@ netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	unsigned int len = skb->len;
 	unsigned int cause;
-	struct ipmesh_send send;
+	struct ipmesh_send send ipmesh_compat_uninitialized;
 
-	/* a packet socket has BH off alone, with which hash tables may not be read */
-	rcu_read_lock();
+	rcu_told_lock();
 	/* member by member: the rest is written before it is read */
 	send.ipm = netdev_priv(dev);
 	/* before what it counts the changes of, see ipmesh_device_changed() */
@@ -502,6 +582,6 @@ netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 		drop(&send, len, cause, skb);
 	else
 		trace_ipmesh_xmit(dev, &send.endpoint, len);
-	rcu_read_unlock();
+	rcu_told_unlock();
 	return NETDEV_TX_OK;
 }

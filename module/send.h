@@ -24,6 +24,8 @@ struct ipmesh_part_tx;
  * @saddr: outer source on an IPv4 underlay, network byte order
  * @dst_held: @dst is referenced for this packet; else the peer's cache holds
  *	it, for at least as long as the RCU section lasts
+ * @plain: @dst is one that ipmesh_output_plain4() or ipmesh_output_plain6() is
+ *	true for
  * @udp: the outer packet is a UDP one
  * @dport: its destination port, network byte order
  * @overhead: bytes of the outer headers
@@ -43,6 +45,7 @@ struct ipmesh_send {
 	struct dst_entry *dst;
 	__be32 saddr;
 	bool dst_held;
+	bool plain;
 	bool udp;
 	__be16 dport;
 	u8 overhead;

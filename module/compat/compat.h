@@ -207,6 +207,30 @@ static inline void dev_get_tstats64(struct net_device *dev, struct rtnl_link_sta
 }
 #endif
 
+/* A kernel that zeroes what is on the stack would do so to what is written anyway */
+#if __has_attribute(uninitialized)
+#define ipmesh_compat_uninitialized	__attribute__((uninitialized))
+#else
+#define ipmesh_compat_uninitialized
+#endif
+
+/* Where IPv4 counts a packet that is sent: since 6.7 once before netfilter's output
+ * (OutRequests) and once at the neighbour (OutTransmits), earlier at once, before its
+ * postrouting, so that what is dropped there is counted as well. IPv6 counts at the
+ * neighbour too since then, and earlier left it to those who send.
+ */
+#ifdef IPMESH_HAVE_OUT_TRANSMITS
+#define ipmesh_compat_count_request4(net)	IP_INC_STATS(net, IPSTATS_MIB_OUTREQUESTS)
+#define ipmesh_compat_count_refused4(net, len)	do { (void)(net); (void)(len); } while (0)
+#define ipmesh_compat_count_transmit6(net, idev, len)			\
+	IP6_UPD_PO_STATS(net, idev, IPSTATS_MIB_OUT, len)
+#else
+#define ipmesh_compat_count_request4(net)	do { (void)(net); } while (0)
+#define ipmesh_compat_count_refused4(net, len)	IP_UPD_PO_STATS(net, IPSTATS_MIB_OUT, len)
+#define ipmesh_compat_count_transmit6(net, idev, len)			\
+	do { (void)(net); (void)(idev); (void)(len); } while (0)
+#endif
+
 /* Messages with arguments: the extack has room for them since 6.2 */
 #ifndef IPMESH_HAVE_EXTACK_BUF
 char *ipmesh_compat_extack_buf(void);
