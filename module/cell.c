@@ -192,6 +192,7 @@ static void all_lock(struct rcu_head *rcu)
 {
 	struct ipmesh_cell *cell = container_of(rcu, struct ipmesh_cell, rcu);
 
+	/* pairs with may_empty(): the packets that were queued before are there */
 	smp_store_release(&cell->locking, LOCKED);
 	napi_schedule(&cell->napi);
 }
@@ -202,6 +203,7 @@ static void all_lock(struct rcu_head *rcu)
  */
 static bool may_empty(struct ipmesh_cell *cell)
 {
+	/* pairs with all_lock() */
 	int locking = smp_load_acquire(&cell->locking);
 
 	if (likely(cell->cpu == smp_processor_id()) || locking == LOCKED)
@@ -318,7 +320,7 @@ void ipmesh_cell_free(struct ipmesh_dev *ipm)
 		napi_disable(&cell->napi);
 		__netif_napi_del(&cell->napi);
 		__skb_queue_purge(&cell->queue);
-		barrier |= smp_load_acquire(&cell->locking) == LOCKING;
+		barrier |= READ_ONCE(cell->locking) == LOCKING;
 	}
 	if (barrier)
 		rcu_barrier();
