@@ -56,7 +56,7 @@ bench-show:
 	@$(RUN) --icount --memory 1200 --add selftests -- selftests/bench/show.sh
 
 bench-native:
-	@selftests/bench/native --kernel $(KERNEL) $(KINDS)
+	@selftests/bench/native --kernel $(KERNEL) $(if $(PEERS),--peers $(PEERS)) $(KINDS)
 
 bench-figures:
 	@selftests/bench/bench --kernel $(KERNEL) --write-figures quick
@@ -110,7 +110,7 @@ help:
 	@echo 'make bench-quick      the short way: fails when a path takes 2 % more instructions'
 	@echo 'make bench-apply      time "ipmesh apply" for a cluster of 5000 nodes (NODES=10000)'
 	@echo 'make bench-show       what show, metrics, export and top take with 5000 peers'
-	@echo 'make bench-native     in nanoseconds, in user-mode Linux (built once, 10 minutes)'
+	@echo 'make bench-native     in nanoseconds, in user-mode Linux, built once (PEERS=10000 KINDS="plain ipmesh")'
 	@echo 'make bench-figures    what bench-quick compares with, made anew for this kernel'
 	@echo 'make demo             play a Calico cluster of two nodes in a guest'
 	@echo 'make shell            a shell in a guest that has the module and the tool'

@@ -56,9 +56,10 @@ lines() {
 	}'
 }
 
-# batch NS: lines on stdin, to ip
+# batch NS [bridge]: lines on stdin, to ip or bridge. In pieces: in user-mode Linux a
+# process has but so many parts of memory.
 batch() {
-	ip -n "$1" -batch -
+	split -l 20000 --filter="${2:-ip} -n $1 -batch -"
 }
 
 # node NS POD-ADDRESS UNDERLAY-ADDRESS…
@@ -158,7 +159,7 @@ peers() {
 		fi
 		lines "neigh add POD lladdr MAC dev tun0 nud permanent" "$@" | batch "$ns"
 		lines "fdb add MAC dev tun0 dst ENDPOINT self permanent" "$@" |
-			bridge -n "$ns" -batch - ;;
+			batch "$ns" bridge ;;
 	ipmesh | ipmesh-udp)
 		mesh_peers "$ns" "$@"
 		ip -n "$ns" route add "$pool" dev tun0 ;;
