@@ -67,6 +67,31 @@ all_goes() {
 	equal "state" "$(everything "$master")" "$before"
 }
 
+# "link del": each route of ours is removed before its nexthop, and that before the device.
+# By itself the kernel removes the nexthops first, and tells of no route.
+link_del() {
+	local before told
+	foreign
+	before=$(everything "$master")
+	in_ns "$master" ipmesh link add ipmesh0 local 172.16.40.199
+	in_ns "$master" ipmesh peer add 172.16.40.198 dev ipmesh0 cidr 10.245.1.0/24
+	# a nexthop of somebody else goes with the device, as its route does
+	ip_batch "$master" <<-END
+		nexthop add id 6 via 172.16.40.198 dev ipmesh0 onlink proto bird
+		route add 10.245.2.0/24 nhid 6 proto bird
+	END
+	: >"$tmp/told"
+	start "$master" ip monitor link route nexthop >"$tmp/told" 2>&1
+	busywait noted "$master" link "$tmp/told"
+	in_ns "$master" ipmesh link del ipmesh0
+	ip -n "$master" link set lo mtu 65536
+	busywait file_has "$tmp/told" "mtu 65536"
+	told=$(sed -n 's/^Deleted 10\.245\.1\.0.*/route/p; s/^Deleted id .* proto ipmesh.*/nexthop/p
+		s/^Deleted [0-9]*: ipmesh0.*/device/p' "$tmp/told")
+	equal "what went, in turn" "$told" "$(printf 'route\nnexthop\ndevice')"
+	equal "state" "$(everything "$master")" "$before"
+}
+
 # The device is gone, by hand, and with it the module's part of the work.
 device_went() {
 	local before
@@ -147,4 +172,4 @@ other_kind() {
 	equal "state" "$(everything "$master")" "$before"
 }
 
-run_tests all_goes device_went ipv6 other_device other_kind
+run_tests all_goes link_del device_went ipv6 other_device other_kind

@@ -11,6 +11,8 @@
 #include "out.h"
 #include "rtaddr.h"
 #include "rtlink.h"
+#include "rtnexthop.h"
+#include "rtroute.h"
 #include "view.h"
 
 #define MTU_MIN 68
@@ -310,11 +312,38 @@ out:
 	return rc;
 }
 
+/* Our routes and nexthops would go with the device, but for each nexthop the
+ * kernel would look through all routes, with everybody waiting: without routes
+ * it need not. What cannot be read or removed here goes with the device.
+ */
+static void del_routes(struct nl *nl, uint32_t ifindex)
+{
+	struct rtroute_filter ours = { .proto = RTPROT_IPMESH, .oif = ifindex };
+	struct nexthops nexthops = {0};
+	struct rtroutes routes = {0};
+	struct nl_batch b;
+
+	nl_batch_init(&b, nl);
+	rtroute_dump(nl, &ours, &routes);
+	rtnexthop_dump(nl, ifindex, &nexthops);
+	for (size_t i = 0; i < routes.n; i++)
+		rtroute_del(&b, &routes.v[i]);
+	for (size_t i = 0; i < nexthops.n; i++)
+		if (nexthops.v[i].proto == RTPROT_IPMESH && !nexthops.v[i].group)
+			rtnexthop_del(&b, nexthops.v[i].id);
+	if (b.n)
+		nl_send(&b);
+	nl_batch_free(&b);
+	rtroutes_free(&routes);
+	rtnexthops_free(&nexthops);
+}
+
 static int del(struct nl *nl, const struct rtlink *l)
 {
 	struct nl_batch b;
 	int rc = EXIT_DONE;
 
+	del_routes(nl, l->ifindex);
 	nl_batch_init(&b, nl);
 	rtlink_del(&b, l->ifindex);
 	if (nl_send(&b))
