@@ -108,6 +108,13 @@ void ipmesh_part_destroy(struct ipmesh_parts *parts);
 int ipmesh_part_alloc(struct ipmesh_parts *parts, struct ipmesh_peer *peer, u32 *part);
 void ipmesh_part_free(struct ipmesh_parts *parts, u32 part);
 
+/**
+ * ipmesh_part_block - the block of a part
+ * @parts: of the device
+ * @part: number of a part that has a peer
+ *
+ * Context: RCU.
+ */
 static inline struct ipmesh_part_block __percpu *
 ipmesh_part_block(const struct ipmesh_parts *parts, u32 part)
 {
@@ -115,8 +122,7 @@ ipmesh_part_block(const struct ipmesh_parts *parts, u32 part)
 
 	/* a table that is older than the number of the part may not have it */
 	smp_rmb();
-	table = rcu_dereference_check(parts->table, rcu_read_lock_bh_held() ||
-						    lockdep_is_held(&parts->lock));
+	table = rcu_dereference_check(parts->table, rcu_read_lock_bh_held());
 	return table->blocks[part / IPMESH_PART_BLOCK];
 }
 
