@@ -400,27 +400,6 @@ static void count_sent(const struct ipmesh_send *send, unsigned int packets,
 	u64_stats_update_end(&tx->syncp);
 }
 
-/* skb_scrub_packet(), written out for a packet that stays in its namespace */
-static void scrub(const struct ipmesh_send *send, struct sk_buff *skb)
-{
-	if (unlikely(!net_eq(send->ipm->net, dev_net(send->ipm->dev)))) {
-		skb_scrub_packet(skb, true);
-		return;
-	}
-	skb->pkt_type = PACKET_HOST;
-	skb->skb_iif = 0;
-	skb->ignore_df = 0;
-	skb_dst_drop(skb);
-	skb_ext_reset(skb);
-	nf_reset_ct(skb);
-	nf_reset_trace(skb);
-#ifdef CONFIG_NET_SWITCHDEV
-	skb->offload_fwd_mark = 0;
-	skb->offload_l3_fwd_mark = 0;
-#endif
-	ipvs_reset(skb);
-}
-
 static int local_out4(struct ipmesh_send *send, struct sk_buff *skb, bool fragment)
 {
 	/* DF inside is honoured outside even without path MTU discovery */
@@ -490,7 +469,7 @@ static unsigned int encapsulate(struct ipmesh_send *send, struct sk_buff *skb)
 	if (handle_offloads(send, skb) || !make_room(send, skb))
 		return IPMESH_A_DROPS_NO_MEMORY;
 
-	scrub(send, skb);
+	skb_scrub_packet(skb, !net_eq(send->ipm->net, dev_net(send->ipm->dev)));
 	skb_clear_hash_if_not_l4(skb);
 	if (send->conf->fwmark)
 		skb->mark = send->conf->fwmark;
