@@ -50,8 +50,16 @@ unit() {
 	in_ns "$a" ${cmd//%i/ipmesh0} 2>&1
 }
 
+# noted: the monitor tells of a change of ours
+marks=0
+noted() {
+	marks=$((marks + 1))
+	ip -n "$a" link set lo mtu $((60000 + marks))
+	[ -s "$tmp/monitor" ]
+}
+
 life() {
-	local before got
+	local before
 	[ -n "${IPMESH_GUEST:-}" ] || skip "it would write to /etc/ipmesh of this host"
 	setup_ns a
 	ip_batch "$a" <<-END
@@ -66,9 +74,13 @@ life() {
 	before=$(ip -n "$a" -4 route show table all; ip -n "$a" nexthop; in_ns "$a" nft list ruleset)
 	unit ExecStart >/dev/null
 	contains "route" "$(ip -n "$a" route)" "10.244.1.0/24"
-	got=$(ip -n "$a" monitor route link nexthop >"$tmp/monitor" & echo $!)
+	: >"$tmp/monitor"
+	start "$a" ip monitor route link nexthop >"$tmp/monitor" 2>&1
+	busywait noted
 	unit ExecReload >/dev/null
-	kill "$got"
+	ip -n "$a" link set lo mtu 50000
+	busywait file_has "$tmp/monitor" "mtu 50000"
+	kill "$pid"
 	lacks "a reload without a change" "$(<"$tmp/monitor")" "10.244"
 	sed -i 's#10.244.1.0/24#10.244.9.0/24#' /etc/ipmesh/ipmesh0.yaml
 	unit ExecReload >/dev/null
@@ -84,6 +96,9 @@ life() {
 start_systemd() {
 	mkdir -p /run/systemd/system
 	printf '[Unit]\nDescription=nothing\nDefaultDependencies=no\n' >/run/systemd/system/bare.target
+	# a journal that it leaves is found by the next one, which warns of its state
+	mkdir -p /run/systemd/journald.conf.d
+	printf '[Journal]\nStorage=none\n' >/run/systemd/journald.conf.d/none.conf
 	# what is in /tmp here is not its own to tidy, and it is to load no modules
 	start "$a" unshare --mount --pid --fork --cgroup --mount-proc --kill-child \
 		sh -c 'mount -t tmpfs tmp /tmp && exec setpriv --bounding-set=-sys_module \
