@@ -139,7 +139,7 @@ text() {
 	step tool peer del 172.16.40.2 <<-END
 		- peer 172.16.40.2 bb 10.244.2.0/24 dev ipmesh0
 	END
-	step tool link del ipmesh0 <<-END
+	step ip -n "$a" link del ipmesh0 <<-END
 		~ device ipmesh0 down
 		- device ipmesh0
 		- peer 172.16.40.3 10.244.3.0/24 encap udp dport 7 dev ipmesh0, cause: device
@@ -210,7 +210,7 @@ both() {
 
 again() {
 	tool link del ipmesh0
-	tool link del ipmesh1
+	ip -n "$a" link del ipmesh1
 	tool link add ipmesh1 local 172.16.40.1 encap udp down
 }
 
@@ -233,7 +233,7 @@ json() {
 	step_json '.[0] | .op == "change" and .state == "down"' \
 		ip -n "$a" link set ipmesh0 down
 	step_json 'map(.op + .object + (.cause // "")) | sort == ["removeaddress", "removedevice", "removepeerdevice"]' \
-		tool link del ipmesh0
+		ip -n "$a" link del ipmesh0
 	# every line has when, and they do not go back
 	jq -es 'map(.time) | all(test("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\\.[0-9]{6}$")) and . == sort' \
 		"$tmp/out" >/dev/null || fail "times: $(<"$tmp/out")"
