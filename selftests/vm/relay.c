@@ -7,6 +7,7 @@
  *	--prefix TEXT		put TEXT before each line of output
  *	--timeout SECONDS	for the command
  *	--boot SECONDS		for the way to it
+ *	--silence SECONDS	after which a guest hangs of which nothing is heard
  *	--console FILE		where QEMU writes the console (for messages)
  *	--klog FILE		where to put the kernel's log
  *	--input			pass on stdin; as a terminal when it is one
@@ -36,11 +37,10 @@
 
 #include "frame.h"
 
-/* A guest whose first process says nothing for so long hangs. */
-#define SILENCE	120
-
 static const char *prefix, *console = "", *klog_path;
 static double timeout = 86400, boot = 120;
+/* A guest whose first process says nothing for so long hangs. */
+static double silence = 120;
 static const char *meet, *node = "1";
 static bool input;
 
@@ -263,6 +263,7 @@ static void parse(int argc, char **argv)
 		{ "prefix", required_argument, NULL, 'p' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "boot", required_argument, NULL, 'b' },
+		{ "silence", required_argument, NULL, 's' },
 		{ "console", required_argument, NULL, 'c' },
 		{ "klog", required_argument, NULL, 'k' },
 		{ "input", no_argument, NULL, 'i' },
@@ -283,6 +284,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'b':
 			boot = atof(optarg);
+			break;
+		case 's':
+			silence = atof(optarg);
 			break;
 		case 'c':
 			console = optarg;
@@ -359,8 +363,8 @@ int main(int argc, char **argv)
 				give_up(124, "the command did not end in %g s", timeout);
 			give_up(125, "the guest did not boot in %g s", boot);
 		}
-		if (running && !ended && now() > heard + SILENCE)
-			give_up(125, "the guest hangs: nothing was heard of it for %d s", SILENCE);
+		if (running && !ended && now() > heard + silence)
+			give_up(125, "the guest hangs: nothing was heard of it for %g s", silence);
 
 		if (p[1].revents) {
 			n = read(0, buf, sizeof(buf));
