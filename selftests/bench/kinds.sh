@@ -203,7 +203,7 @@ rules() {
 				type filter hook input priority 0; policy drop;
 				ct state established,related accept
 				ct state invalid drop
-				meta l4proto { 4, 41, udp } ip saddr @nodes accept
+				meta l4proto { 4, 41, gre, udp } ip saddr @nodes accept
 			}
 			chain forward {
 				type filter hook forward priority 0; policy drop;
@@ -214,7 +214,7 @@ rules() {
 			chain output {
 				type filter hook output priority 0; policy accept;
 				ct state established,related accept
-				meta l4proto { 4, 41, udp } ip daddr @nodes counter accept
+				meta l4proto { 4, 41, gre, udp } ip daddr @nodes counter accept
 			}
 			chain postrouting {
 				type nat hook postrouting priority 100; policy accept;
