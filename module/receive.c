@@ -4,6 +4,7 @@
 #include <linux/if_vlan.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/prefetch.h>
 #include <linux/skbuff.h>
 #include <net/dsfield.h>
 #include <net/inet_ecn.h>
@@ -97,6 +98,8 @@ static __always_inline bool is_from(const struct ipmesh_conf *conf, const struct
 	    to->endpoint4 != ipmesh_addr_get4(&outer->endpoint) :
 	    !ipv6_addr_equal(&part->peer->endpoint, &outer->endpoint))
 		return false;
+	/* where the packet is counted, some 200 instructions from here */
+	prefetchw(part);
 	*rx = part;
 	return true;
 }
