@@ -104,6 +104,7 @@ static int device_get_iflink(const struct net_device *dev)
 	return link;
 }
 
+/* neigh_direct_output(), which not every kernel exports */
 static int neigh_output_direct(struct neighbour *n, struct sk_buff *skb)
 {
 	return dev_queue_xmit(skb);

@@ -64,7 +64,7 @@ void ipmesh_stats_free(struct ipmesh_dev *ipm);
 #define IPMESH_STATS_TICK_SHIFT	ilog2(HZ / 8 ?: 1)
 
 /**
- * ipmesh_stats_now - the time in ticks, for &ipmesh_peer_cpu.last_rx
+ * ipmesh_stats_now - the time in ticks, for &ipmesh_part_rx.last
  *
  * Return: the time, never 0.
  */
