@@ -1,20 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Where received packets wait: a queue and a NAPI for each CPU, as the kernel's GRO
- * cells. What arrived together goes on together, as a list; through GRO goes only what
- * GRO may merge, since the look at a packet that it cannot is a fifth of all that
- * receiving one costs.
+ * cells. What arrived together is decapsulated and goes on together, as a list; through
+ * GRO goes only what GRO may merge, since the look at a packet that it cannot is a fifth of
+ * all that receiving one costs. What is large already does not wait.
  */
 
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
+#include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/skbuff.h>
+#include <linux/tcp.h>
 #include <net/ip.h>
 #include <net/udp.h>
 
 #include "cell.h"
+#include "conf.h"
+#include "decap.h"
 #include "device.h"
+
+/* How many packets are decapsulated together: what is fetched for the last of them comes
+ * while the first ones are under way, and has not left the first level cache by then.
+ */
+#define BATCH	16
 
 /**
  * enum locking - how the queue of a cell is guarded
@@ -58,6 +67,9 @@ struct sorting {
 	bool passed;
 };
 
+/* This CPU is handing on packets: what they lead to waits, lest the stack gets deep. */
+static DEFINE_PER_CPU(bool, handing_on);
+
 /* --- filling ---------------------------------------------------------------------- */
 
 static bool queue_packet(struct ipmesh_cell *cell, struct sk_buff *skb)
@@ -70,10 +82,31 @@ static bool queue_packet(struct ipmesh_cell *cell, struct sk_buff *skb)
 	return true;
 }
 
+/* Whether a packet may go at once: one of many segments, for which a NAPI of its own would
+ * be as much as all the rest, and that overtakes nothing.
+ */
+static bool may_go_at_once(const struct ipmesh_cell *cell, const struct sk_buff *skb)
+{
+	return skb_is_gso(skb) && READ_ONCE(cell->locking) == UNLOCKED &&
+	       skb_queue_empty(&cell->queue) && !ipmesh_compat_gro_holds(&cell->napi) &&
+	       !__this_cpu_read(handing_on);
+}
+
+static noinline void receive_large(struct ipmesh_dev *ipm, struct sk_buff *skb)
+{
+	const struct ipmesh_conf *conf = rcu_dereference(ipm->conf);
+
+	__this_cpu_write(handing_on, true);
+	ipmesh_decap_check(conf, skb);
+	if (likely(ipmesh_decap_finish(conf, skb)))
+		netif_receive_skb(skb);
+	__this_cpu_write(handing_on, false);
+}
+
 /**
- * ipmesh_cell_receive - receive an inner packet from a device, a little later
+ * ipmesh_cell_receive - receive a packet by a device, as a rule a little later
  * @ipm: the device; @skb->dev is its net_device
- * @skb: the packet, at its network header
+ * @skb: the packet, at its inner header, its network header the outer one
  *
  * As many as net.core.netdev_max_backlog may wait on a CPU.
  *
@@ -87,9 +120,10 @@ bool ipmesh_cell_receive(struct ipmesh_dev *ipm, struct sk_buff *skb)
 
 	if (unlikely(!(ipm->dev->flags & IFF_UP)))
 		return false;
-	/* that of the outer packet is behind it */
-	skb_reset_transport_header(skb);
-
+	if (unlikely(may_go_at_once(cell, skb))) {
+		receive_large(ipm, skb);
+		return true;
+	}
 	if (likely(READ_ONCE(cell->locking) == UNLOCKED))
 		return queue_packet(cell, skb);
 	spin_lock(&cell->queue.lock);
@@ -171,15 +205,30 @@ static bool may_merge(struct sk_buff *skb, struct sorting *sorting)
 	return true;
 }
 
-/* Whether a packet goes through GRO. A clone's headers are not ours, and GRO writes:
- * it goes past, unless it would overtake what is in there; it is made our own then.
+/* A TCP segment without data, and without IP options. */
+static bool is_bare(const struct sk_buff *skb)
+{
+	bool inner4 = skb->protocol == htons(ETH_P_IP);
+	unsigned int len = inner4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	const struct tcphdr *th = (const struct tcphdr *)(skb->data + len);
+
+	if (inner4 ? ip_hdr(skb)->protocol != IPPROTO_TCP || ip_hdr(skb)->ihl != 5 :
+		     ipv6_hdr(skb)->nexthdr != IPPROTO_TCP)
+		return false;
+	return skb_headlen(skb) >= len + sizeof(*th) && skb->len == len + th->doff * 4;
+}
+
+/* Whether a packet goes through GRO. A clone's headers are not ours, and GRO writes; what
+ * is large already, or has no data, is merged with nothing. These go past, unless they
+ * would overtake what is in there; a clone is made our own then.
  */
 static bool through_gro(struct sk_buff *skb, struct sorting *sorting)
 {
 	if (netif_elide_gro(skb->dev) || !may_merge(skb, sorting))
 		return false;
-	if (likely(!skb_cloned(skb)) ||
-	    (sorting->in_gro && !skb_unclone(skb, GFP_ATOMIC)))
+	if (sorting->in_gro)
+		return !skb_cloned(skb) || !skb_unclone(skb, GFP_ATOMIC);
+	if (likely(!skb_cloned(skb)) && !skb_is_gso(skb) && !is_bare(skb))
 		return true;
 	sorting->passed = true;
 	return false;
@@ -215,55 +264,102 @@ static bool may_empty(struct ipmesh_cell *cell)
 	return false;
 }
 
-static struct sk_buff *next_packet(struct ipmesh_cell *cell)
+static unsigned int take_packets(struct ipmesh_cell *cell, struct sk_buff **skbs,
+				 unsigned int max)
 {
-	struct sk_buff *skb;
+	unsigned int n = 0;
+
+	while (n < max && (skbs[n] = __skb_dequeue(&cell->queue)))
+		n++;
+	return n;
+}
+
+static unsigned int next_packets(struct ipmesh_cell *cell, struct sk_buff **skbs,
+				 unsigned int max)
+{
+	unsigned int n;
 
 	if (likely(READ_ONCE(cell->locking) == UNLOCKED))
-		return __skb_dequeue(&cell->queue);
+		return take_packets(cell, skbs, max);
 	spin_lock(&cell->queue.lock);
-	skb = __skb_dequeue(&cell->queue);
+	n = take_packets(cell, skbs, max);
 	spin_unlock(&cell->queue.lock);
-	return skb;
+	return n;
+}
+
+static void hand_on(struct list_head *list)
+{
+	if (list_is_singular(list)) {
+		struct sk_buff *skb = list_first_entry(list, struct sk_buff, list);
+
+		skb_list_del_init(skb);
+		netif_receive_skb(skb);
+		return;
+	}
+	netif_receive_skb_list(list);
+	INIT_LIST_HEAD(list);
+}
+
+/* To the list or to GRO, without a packet that overtakes another of its flow. */
+static void sort(struct ipmesh_cell *cell, struct sk_buff *skb, struct sorting *sorting,
+		 struct list_head *list)
+{
+	if (!through_gro(skb, sorting)) {
+		list_add_tail(&skb->list, list);
+		return;
+	}
+	if (unlikely(sorting->passed)) {
+		hand_on(list);
+		sorting->passed = false;
+		sorting->last = NULL;
+	}
+	sorting->in_gro = true;
+	napi_gro_receive(&cell->napi, skb);
+}
+
+static int work_off(struct ipmesh_cell *cell, int budget)
+{
+	const struct ipmesh_dev *ipm = netdev_priv(cell->napi.dev);
+	/* what GRO could not hand on before the last poll ended is there still */
+	struct sorting sorting = { .in_gro = ipmesh_compat_gro_holds(&cell->napi) };
+	struct sk_buff *skbs[BATCH] ipmesh_compat_uninitialized;
+	const struct ipmesh_conf *conf;
+	unsigned int i, n;
+	LIST_HEAD(list);
+	int work = 0;
+
+	rcu_read_lock();
+	conf = rcu_dereference(ipm->conf);
+	while (work < budget) {
+		n = next_packets(cell, skbs, min_t(unsigned int, budget - work, BATCH));
+		if (!n)
+			break;
+		work += n;
+		for (i = 0; i < n; i++)
+			ipmesh_decap_check(conf, skbs[i]);
+		for (i = 0; i < n; i++)
+			if (likely(ipmesh_decap_finish(conf, skbs[i])))
+				sort(cell, skbs[i], &sorting, &list);
+	}
+	rcu_read_unlock();
+	hand_on(&list);
+	return work;
 }
 
 static int poll(struct napi_struct *napi, int budget)
 {
 	struct ipmesh_cell *cell = container_of(napi, struct ipmesh_cell, napi);
-	struct sorting sorting = {};
-	struct sk_buff *skb;
-	LIST_HEAD(list);
 	int work = 0;
 
 	/* netpoll, which is for what has been sent */
 	if (unlikely(!budget))
 		return 0;
-	if (unlikely(!may_empty(cell)))
-		goto complete;
-
-	while (work < budget) {
-		skb = next_packet(cell);
-		if (!skb)
-			break;
-		work++;
-		if (!through_gro(skb, &sorting)) {
-			list_add_tail(&skb->list, &list);
-			continue;
-		}
-		if (unlikely(sorting.passed)) {
-			netif_receive_skb_list(&list);
-			INIT_LIST_HEAD(&list);
-			sorting.passed = false;
-			sorting.last = NULL;
-		}
-		sorting.in_gro = true;
-		napi_gro_receive(napi, skb);
-	}
-	netif_receive_skb_list(&list);
-
-complete:
+	__this_cpu_write(handing_on, true);
+	if (likely(may_empty(cell)))
+		work = work_off(cell, budget);
 	if (work < budget)
 		napi_complete_done(napi, work);
+	__this_cpu_write(handing_on, false);
 	return work;
 }
 

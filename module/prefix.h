@@ -5,6 +5,7 @@
 #include <linux/hash.h>
 #include <linux/in6.h>
 #include <linux/list.h>
+#include <linux/prefetch.h>
 #include <linux/rhashtable.h>
 #include <linux/seqlock.h>
 #include <net/ipv6.h>
@@ -179,6 +180,25 @@ again:
 	if (unlikely(read_seqcount_retry(&table->seq, seq)))
 		goto again;
 	return false;
+}
+
+/**
+ * ipmesh_prefix_fetch4 - have the cache line fetched that ipmesh_prefix_find4() will read
+ * @table: the table
+ * @addr: inner address, network byte order
+ *
+ * That of the longest length: most clusters have but one.
+ *
+ * Context: RCU.
+ */
+static __always_inline void ipmesh_prefix_fetch4(const struct ipmesh_prefix_table *table,
+						 __be32 addr)
+{
+	const struct ipmesh_prefix_len *len = &table->lens4[0];
+	const struct ipmesh_prefix_slots *slots;
+
+	slots = rcu_dereference_check(table->slots, rcu_read_lock_bh_held());
+	prefetch(&slots->slot[ipmesh_prefix_hash4(addr & len->mask, len->plen) & slots->mask]);
 }
 
 /**

@@ -174,6 +174,21 @@ static bool find_behind(struct ipmesh_send *send, const struct sk_buff *skb)
 	return true;
 }
 
+/* The peer that the gateway names. The slot of the pod CIDR says the same but for odd
+ * routes, and is smaller than what is to be touched for a peer by its endpoint.
+ */
+static bool find_named(struct ipmesh_send *send, const struct sk_buff *skb)
+{
+	if (send->proto == IPPROTO_IPIP && likely(send->conf->family == AF_INET) &&
+	    ipmesh_addr_is4(&send->endpoint) &&
+	    ipmesh_prefix_find4(&send->ipm->prefixes, ip_hdr(skb)->daddr, &send->to) &&
+	    likely(send->to.endpoint4 == ipmesh_addr_get4(&send->endpoint))) {
+		set_peer(send);
+		return true;
+	}
+	return find_peer(send);
+}
+
 /* Steps 2 and 3 of Documentation/data-path.md: the nexthop's gateway names the
  * endpoint, else the longest pod CIDR does. An open device sends to any
  * gateway, and without one to the inner destination, as tunl0 does.
@@ -181,7 +196,7 @@ static bool find_behind(struct ipmesh_send *send, const struct sk_buff *skb)
 static bool find_endpoint(struct ipmesh_send *send, const struct sk_buff *skb)
 {
 	if (route_gateway(skb, &send->endpoint))
-		return find_peer(send) || (send->conf->open && right_family(send));
+		return find_named(send, skb) || (send->conf->open && right_family(send));
 	if (find_behind(send, skb))
 		return true;
 	if (!send->conf->open)

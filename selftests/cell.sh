@@ -11,12 +11,15 @@
 # makes of them can be seen on b's ipmesh0.  Proves, for both families outside and
 # inside: UDP goes past GRO, as it came and in its order, unless the device is told to
 # merge what is forwarded or a socket asks for it; TCP is merged unless GRO is off, and
-# comes in its order with clones among it; both at a time.  Then: what is over
-# netdev_max_backlog is counted, each packet of it; nothing is lost or damaged when
+# comes in its order with clones among it; both at a time.  A large packet does not wait
+# for the NAPI, but behind others, and after a thread has run that; what has no data is
+# not given to GRO.  A stream in a tunnel in the tunnel waits once a level: the stack does
+# not grow.  Then: what is over netdev_max_backlog is counted, each packet of it; nothing is lost or damaged when
 # another CPU than its own empties a queue, by a thread or by steering; devices go with
 # packets in their queues.
 # shellcheck disable=SC2016 # what awk and other shells expand
 set -eu
+tracing=/sys/kernel/tracing
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
 
@@ -157,6 +160,130 @@ mixed() {
 	no_drops "$a" "$b"
 }
 
+# record EVENT…: from here on, those of ipmesh devices
+record() {
+	local event
+	[ -e "$tracing/trace" ] || mount -t tracefs tracefs "$tracing" 2>/dev/null || true
+	[ -e "$tracing/events/napi" ] || skip "this kernel has no tracepoints of the network"
+	defer unrecord
+	echo 0 >"$tracing/tracing_on"
+	for event; do
+		case $event in
+		napi/*) echo 'dev_name ~ "ipmesh*"' ;;
+		*) echo 'name ~ "ipmesh*"' ;;
+		esac >"$tracing/events/$event/filter"
+		echo 1 >"$tracing/events/$event/enable"
+	done
+	echo >"$tracing/trace"
+	echo 1 >"$tracing/tracing_on"
+}
+
+unrecord() {
+	echo 0 >"$tracing/options/stacktrace"
+	echo 0 >"$tracing/events/enable"
+	echo >"$tracing/trace"
+}
+
+# recorded PATTERN: how many events match
+recorded() {
+	grep -c -e "$1" "$tracing/trace" || true
+}
+
+large_by() {
+	local family=$1 address=$2
+	nodes
+	mesh_nodes "$family"
+	ping_of "$a" "$address"
+	record net/netif_receive_skb_entry napi/napi_poll
+	takes "$address" "a large packet" 1 gro
+	echo 0 >"$tracing/tracing_on"
+	equal "received at once" \
+		"$(recorded 'netif_receive_skb_entry: dev=ipmesh0 .* gso_size=1000 ')" 1
+	equal "by a NAPI" "$(recorded 'napi_poll: .* device ipmesh0 ')" 0
+	no_drops "$a" "$b"
+}
+
+# plug WORD: holds what a sends, lets it go in one batch
+plug() {
+	in_ns "$a" tc qdisc change dev eth0 root handle 1: plug "$1"
+}
+
+# With a NAPI of its own b's link gives all of a batch to the tunnel.
+large() {
+	one_cpu
+	each_pair large_by
+	nodes
+	mesh_nodes 4
+	offload "$b" eth0 gro on
+	ping_of "$a" 10.244.2.1
+	# no answers, which would be counted too
+	in_ns "$b" sysctl -qw net.ipv4.icmp_ratelimit=1000000
+	modprobe -q sch_plug || skip "this kernel has no sch_plug"
+	in_ns "$a" tc qdisc add dev eth0 root handle 1: plug limit 1000000
+	plug block
+	in_ns "$a" packet gso 10.244.2.1 1 100
+	in_ns "$a" packet gso 10.244.2.1 20 1000
+	in_ns "$a" packet gso 10.244.2.1 1 200
+	record napi/napi_poll
+	watch "$b" ipmesh0 3 "proto 17"
+	plug release_indefinite
+	equal "the order" "$(watched | sed 's/.* len \([0-9]*\) .*/\1/' | xargs)" "108 20008 208"
+	echo 0 >"$tracing/tracing_on"
+	equal "the packets of the NAPI" "$(recorded 'napi_poll: .* device ipmesh0 work 3 ')" 1
+}
+
+# TCP's packets without data come to a: none goes through GRO, where b's may, the last
+# ones, behind data.
+bare() {
+	nodes
+	mesh_nodes 4
+	single_packets
+	record net/napi_gro_receive_entry net/netif_receive_skb_entry \
+		net/netif_receive_skb_list_entry
+	stream "$a" "$b" 10.244.2.1 1000000
+	echo 0 >"$tracing/tracing_on"
+	[ "$(recorded 'napi_gro_receive_entry: .* len=5[0-9] ')" -le 2 ] ||
+		fail "GRO was given what has no data: $(recorded 'napi_gro_receive_entry: .* len=5[0-9] ')"
+	[ "$(recorded 'netif_receive_skb_.*entry: .* len=5[0-9] ')" -ge 20 ] ||
+		fail "no acknowledgments were seen"
+	no_drops "$a" "$b"
+}
+
+# inner NS OWN OTHER: a tunnel in the tunnel
+inner() {
+	mesh -n "$1" link add ipmesh1 local "10.244.$2.1"
+	mesh -n "$1" peer new ipmesh1 "10.244.$3.1" cidr "10.245.$3.0/24"
+	ip_batch "$1" <<-END
+		link set ipmesh1 up
+		addr add 10.245.$2.1/32 dev ipmesh1
+		route add 10.245.$3.0/24 dev ipmesh1 src 10.245.$2.1
+	END
+}
+
+# stacks: of events, a line each
+stacks() {
+	awk '/: \(?[a-z_]*: dev=/ || /entry: dev=/ { if (s) print s; s = $0; next }
+		/^ *=> / { s = s " " $2 } END { print s }' "$tracing/trace"
+}
+
+levels() {
+	nodes
+	mesh_nodes 4
+	inner "$a" 1 2
+	inner "$b" 2 1
+	single_packets
+	record net/netif_receive_skb_entry net/netif_receive_skb_list_entry net/napi_gro_receive_entry
+	echo 1 >"$tracing/options/stacktrace"
+	stream "$a" "$b" 10.245.2.1 1000000
+	echo 0 >"$tracing/tracing_on"
+	stacks >"$tmp/stacks"
+	grep -q "dev=ipmesh1 .* gso_size=1[0-9]* .*poll" "$tmp/stacks" ||
+		fail "no large packets came to the inner tunnel: $(head -c 2000 "$tmp/stacks")"
+	equal "a large packet received while others are handed on" \
+		"$(awk '/receive_large.* poll/' "$tmp/stacks")" ""
+	no_drops "$a" "$b"
+}
+
 # backlog N: how many packets may wait; it is all namespaces'
 backlog() {
 	defer "sysctl -qw net.core.netdev_max_backlog=$(sysctl -n net.core.netdev_max_backlog)"
@@ -213,6 +340,12 @@ threaded() {
 	done
 	wait $!
 	busywait is 6000 no_ports "$b"
+	# that CPU's queue has had a lock since
+	one_cpu
+	offload "$a" eth0 tso tx-udp-segmentation gso on
+	record napi/napi_poll
+	takes 10.244.2.1 "a large packet" 1 gro
+	equal "by a NAPI" "$(recorded 'napi_poll: .* device ipmesh0 work 1 ')" 1
 	stream "$a" "$b" 10.244.2.1 1000000
 	same_counts
 	no_drops "$a" "$b"
@@ -262,4 +395,4 @@ gone() {
 	no_kernel_messages gone_while_full
 }
 
-run_tests udp tcp mixed overrun threaded steered gone
+run_tests udp tcp mixed large bare levels overrun threaded steered gone

@@ -160,6 +160,16 @@ static inline void ipmesh_compat_napi_add(struct net_device *dev, struct napi_st
 #endif
 }
 
+/* Whether packets wait in a NAPI's GRO, which has been a part of its own since 6.15 */
+static inline bool ipmesh_compat_gro_holds(const struct napi_struct *napi)
+{
+#ifdef IPMESH_HAVE_GRO_NODE
+	return napi->gro.bitmask;
+#else
+	return napi->gro_bitmask;
+#endif
+}
+
 /* What every packet needs is together in net_hotdata since 6.9 */
 #ifdef IPMESH_HAVE_HOTDATA
 #include <net/hotdata.h>

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _IPMESH_DECAP_H
+#define _IPMESH_DECAP_H
+
+#include <linux/in6.h>
+#include <linux/skbuff.h>
+
+struct ipmesh_conf;
+struct ipmesh_part_rx;
+
+/**
+ * struct ipmesh_decap_cb - what is known of a packet that waits to be decapsulated
+ * @endpoint: its outer source
+ * @rx: this CPU's part of the peer that sent it, or NULL; from ipmesh_decap_check()
+ *	on, and as long as the RCU section lasts
+ * @inner_proto: ETH_P_IP, ETH_P_IPV6 or 0 for neither; network byte order
+ * @tos: its outer DSCP and ECN
+ * @cause: why it is to be dropped, IPMESH_A_DROPS_*, or 0; from ipmesh_decap_check() on
+ */
+struct ipmesh_decap_cb {
+	struct in6_addr endpoint;
+	struct ipmesh_part_rx *rx;
+	__be16 inner_proto;
+	u8 tos;
+	u8 cause;
+};
+
+/**
+ * ipmesh_decap_cb - what is known of a packet
+ * @skb: the packet
+ *
+ * Return: its control block.
+ */
+static inline struct ipmesh_decap_cb *ipmesh_decap_cb(const struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct ipmesh_decap_cb) > sizeof(skb->cb));
+	return (struct ipmesh_decap_cb *)skb->cb;
+}
+
+void ipmesh_decap_check(const struct ipmesh_conf *conf, struct sk_buff *skb);
+bool ipmesh_decap_finish(const struct ipmesh_conf *conf, struct sk_buff *skb);
+void ipmesh_decap_drop(const struct ipmesh_conf *conf, struct sk_buff *skb,
+		       unsigned int cause);
+
+#endif /* _IPMESH_DECAP_H */
