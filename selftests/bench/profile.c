@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A plugin of QEMU's TCG: how often each block of the kernel's instructions ran
- * while the injector timed something. To the file of its argument "out=FILE" it
+ * while the injector or a program timed something. To the file of its argument "out=FILE" it
  * writes a line "windows N", and "ADDRESS INSTRUCTIONS" a block. Or, with
  * "each=FILE", a line "CPU INSTRUCTIONS" for each batch: what that CPU executed,
  * whatever others do at the same time.
@@ -37,7 +37,7 @@ int qemu_plugin_install(uint64_t id, const struct qemu_info *info, int argc, cha
 
 int qemu_plugin_version = PLUGIN_VERSION;
 
-/* mark_begin() and mark_end() of inject.c: no-ops of these sizes */
+/* mark_begin() and mark_end() of inject/mark.h: no-ops of these sizes */
 #define MARK	5
 static const size_t begin_sizes[MARK] = { 9, 8, 9, 7, 9 };
 static const size_t end_sizes[MARK] = { 9, 7, 9, 8, 9 };
@@ -125,22 +125,27 @@ static bool is_mark(const struct qemu_plugin_tb *tb, size_t at, const size_t *si
 	return true;
 }
 
-static void translate(uint64_t id, struct qemu_plugin_tb *tb)
+/* A block that is translated again is one more: they are added up by address. */
+static void count_block(struct qemu_plugin_tb *tb, uint64_t address, size_t n)
 {
-	uint64_t address = qemu_plugin_tb_vaddr(tb);
-	size_t n = qemu_plugin_tb_n_insns(tb), i;
-	struct block *b;
+	struct block *b = calloc(1, sizeof(*b));
 
-	(void)id;
-	if (!(address >> 63))
-		return;
-	/* a block that is translated again is one more: they are added up by address */
-	b = calloc(1, sizeof(*b));
 	b->address = address;
 	b->instructions = n;
 	b->next = blocks;
 	blocks = b;
 	qemu_plugin_register_vcpu_tb_exec_cb(tb, run_block, QEMU_PLUGIN_CB_NO_REGS, b);
+}
+
+static void translate(uint64_t id, struct qemu_plugin_tb *tb)
+{
+	uint64_t address = qemu_plugin_tb_vaddr(tb);
+	size_t n = qemu_plugin_tb_n_insns(tb), i;
+
+	(void)id;
+	/* of a program, only the marks */
+	if (address >> 63)
+		count_block(tb, address, n);
 	for (i = 0; i < n; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 

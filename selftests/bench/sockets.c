@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "inject/mark.h"
 #include "load.h"
 
 #define BATCH	32
@@ -159,6 +160,7 @@ int run_tcp(const struct words *w)
 	pid = swallow(receiver, total + warm);
 	close(receiver);
 	push(sender, warm);
+	mark_begin();
 	begin = ticks();
 	push(sender, total);
 	/* until the other end has acknowledged all but what its buffer holds */
@@ -169,6 +171,7 @@ int run_tcp(const struct words *w)
 	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status))
 		errx(1, "not everything came");
 	spent = ticks() - begin;
+	mark_end();
 	printf("%.1f %d %u\n", spent / ((double)total / mss), mss, info.tcpi_total_retrans);
 	return 0;
 }

@@ -23,6 +23,7 @@
 #include <net/net_namespace.h>
 
 #include "inject.h"
+#include "mark.h"
 
 /* How the peers take turns: far from the one before, so that no cache line is
  * fetched ahead. It has no divisor in common with the number of peers: all get
@@ -37,19 +38,6 @@ static __always_inline u64 ticks(void)
 
 	asm volatile("lfence; rdtsc; lfence" : "=a" (low), "=d" (high) :: "memory");
 	return (u64)high << 32 | low;
-}
-
-/* Where what is timed begins and ends, told to the profiler (profile.c) by the
- * sizes of these no-ops.
- */
-static noinline void mark_begin(void)
-{
-	asm volatile(".nops 9, 9; .nops 8, 8; .nops 9, 9; .nops 7, 7; .nops 9, 9" ::: "memory");
-}
-
-static noinline void mark_end(void)
-{
-	asm volatile(".nops 9, 9; .nops 7, 7; .nops 9, 9; .nops 8, 8; .nops 9, 9" ::: "memory");
 }
 
 static struct sk_buff *make_packet(const struct inject_run *run, struct net_device *dev,
