@@ -232,6 +232,50 @@ large() {
 	equal "the packets of the NAPI" "$(recorded 'napi_poll: .* device ipmesh0 work 3 ')" 1
 }
 
+# backlogged N: as many bytes wait at a's link
+backlogged() {
+	[ "$(in_ns "$a" tc -j -s qdisc show dev eth0 | tr , '\n' | sed -n 's/^"backlog"://p')" -ge "$1" ]
+}
+
+# A segment that TCP keeps, a clone, and in the same batch what GRO merges and hands on
+# at once, for its last segment says push.
+clones() {
+	local fifo=$tmp/fifo
+	one_cpu
+	nodes
+	mesh_nodes 4
+	single_packets
+	modprobe -q sch_plug || skip "this kernel has no sch_plug"
+	in_ns "$a" sysctl -qw net.ipv4.tcp_min_tso_segs=32
+	# all of it at once, and nothing twice however long it is held
+	ip -n "$a" route change 10.244.2.0/24 dev ipmesh0 src 10.244.1.1 initcwnd 40 rto_min 100s
+	in_ns "$a" tc qdisc add dev eth0 root handle 1: plug limit 1000000
+	plug release_indefinite
+	start "$b" socat -u TCP4-LISTEN:5001,reuseaddr "CREATE:$tmp/got"
+	busywait listening "$b" 5001
+	mkfifo "$fifo"
+	start "$a" bash -c 'exec 3>/dev/tcp/10.244.2.1/5001
+		echo connected
+		read -r _ <"$0"
+		printf %100s >&3
+		head -c 30000 /dev/zero | dd bs=30000 iflag=fullblock status=none >&3
+		read -r _ <"$0"' "$fifo" >"$tmp/connected"
+	busywait file_has "$tmp/connected" connected
+	plug block
+	echo >"$fifo"
+	busywait backlogged 30000
+	record net/netif_receive_skb_entry net/napi_gro_receive_entry
+	plug release_indefinite
+	busywait is 30100 stat -c %s "$tmp/got"
+	echo 0 >"$tracing/tracing_on"
+	equal "the clone's ways" "$(recorded 'netif_receive_skb_entry: dev=ipmesh0 .* len=152 ')" 1
+	[ "$(recorded 'napi_gro_receive_entry: dev=ipmesh0 .* len=1[34][0-9][0-9] ')" -ge 20 ] ||
+		fail "only $(recorded 'napi_gro_receive_entry: dev=ipmesh0 ') packets were given to GRO"
+	equal "segments out of order" "$(netstat "$b" TCPOFOQueue)" 0
+	echo >"$fifo"
+	no_drops "$a" "$b"
+}
+
 # TCP's packets without data come to a: none goes through GRO, where b's may, the last
 # ones, behind data.
 bare() {
@@ -395,4 +439,4 @@ gone() {
 	no_kernel_messages gone_while_full
 }
 
-run_tests udp tcp mixed large bare levels overrun threaded steered gone
+run_tests udp tcp mixed large clones bare levels overrun threaded steered gone
