@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Where received packets wait: a queue and a NAPI for each CPU, as the kernel's GRO
- * cells. What arrived together is decapsulated and goes on together, as a list; through
- * GRO goes only what GRO may merge, since the look at a packet that it cannot is a fifth of
- * all that receiving one costs. What is large already does not wait.
+ * cells. What arrived together is decapsulated and goes on together, as a list, but for
+ * what goes through GRO. What is large already does not wait.
  */
 
-#include <linux/ip.h>
-#include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/skbuff.h>
-#include <linux/tcp.h>
-#include <net/ip.h>
-#include <net/udp.h>
 
 #include "cell.h"
 #include "conf.h"
 #include "decap.h"
 #include "device.h"
+#include "merge.h"
 
 /* How many packets are decapsulated together: what is fetched for the last of them comes
  * while the first ones are under way, and has not left the first level cache by then.
@@ -53,18 +48,6 @@ struct ipmesh_cell {
 	struct napi_struct napi;
 	struct ipmesh_cell __percpu *cells;
 	struct rcu_head rcu;
-};
-
-/**
- * struct sorting - what is known of a batch as it is sorted
- * @last: UDP packet on the list that no socket was found for, or NULL
- * @in_gro: GRO may hold packets of the batch
- * @passed: a packet that GRO might have merged is on the list
- */
-struct sorting {
-	const struct sk_buff *last;
-	bool in_gro;
-	bool passed;
 };
 
 /* This CPU is handing on packets: what they lead to waits, lest the stack gets deep. */
@@ -130,108 +113,6 @@ bool ipmesh_cell_receive(struct ipmesh_dev *ipm, struct sk_buff *skb)
 	taken = queue_packet(cell, skb);
 	spin_unlock(&cell->queue.lock);
 	return taken;
-}
-
-/* --- sorting ----------------------------------------------------------------------- */
-
-/* Addresses and ports, which are linear, of two UDP packets, the second with a header of
- * @len bytes.
- */
-static bool same_flow(const struct sk_buff *last, const struct sk_buff *skb, unsigned int len)
-{
-	if (last->protocol != skb->protocol ||
-	    *(const u32 *)(last->data + len) != *(const u32 *)(skb->data + len))
-		return false;
-	if (skb->protocol == htons(ETH_P_IP))
-		return ip_hdr(last)->saddr == ip_hdr(skb)->saddr &&
-		       ip_hdr(last)->daddr == ip_hdr(skb)->daddr;
-	return ipv6_addr_equal(&ipv6_hdr(last)->saddr, &ipv6_hdr(skb)->saddr) &&
-	       ipv6_addr_equal(&ipv6_hdr(last)->daddr, &ipv6_hdr(skb)->daddr);
-}
-
-/* Whether a socket of this namespace would get the UDP packet: that may want it merged.
- * It is looked up once for packets of one flow that follow each other.
- */
-static bool udp_socket(struct sk_buff *skb, struct sorting *sorting)
-{
-	bool inner4 = skb->protocol == htons(ETH_P_IP);
-	unsigned int len = inner4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-	const struct udphdr *uh;
-	struct sock *sk;
-
-	/* GRO merges neither fragments nor what has options */
-	if (inner4 && (ip_hdr(skb)->ihl != 5 || ip_is_fragment(ip_hdr(skb))))
-		return false;
-	if (!pskb_may_pull(skb, len + sizeof(*uh)))
-		return false;
-	if (sorting->last && same_flow(sorting->last, skb, len))
-		return false;
-
-	uh = (const struct udphdr *)(skb->data + len);
-	rcu_read_lock();
-	if (netif_is_l3_slave(skb->dev))
-		sk = ERR_PTR(-EXDEV); /* in doubt */
-	else if (inner4)
-		sk = ipmesh_compat_udp4_lookup(dev_net(skb->dev), ip_hdr(skb)->saddr,
-					       uh->source, ip_hdr(skb)->daddr, uh->dest,
-					       skb->dev->ifindex);
-	else
-		sk = ipmesh_compat_udp6_lookup(dev_net(skb->dev), &ipv6_hdr(skb)->saddr,
-					       uh->source, &ipv6_hdr(skb)->daddr, uh->dest,
-					       skb->dev->ifindex);
-	rcu_read_unlock();
-	if (!sk)
-		sorting->last = skb;
-	return sk;
-}
-
-/* Whether GRO may merge the packet with others: true in doubt. */
-static bool may_merge(struct sk_buff *skb, struct sorting *sorting)
-{
-	u8 proto = skb->protocol == htons(ETH_P_IP) ? ip_hdr(skb)->protocol :
-						      ipv6_hdr(skb)->nexthdr;
-
-	switch (proto) {
-	case IPPROTO_UDP:
-		if (skb->dev->features & (NETIF_F_GRO_UDP_FWD | NETIF_F_GRO_FRAGLIST))
-			return true;
-		/* without the key no socket has anything to do with GRO */
-		return ipmesh_compat_udp_gro() && udp_socket(skb, sorting);
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-	case IPPROTO_FRAGMENT:
-		return false;
-	}
-	return true;
-}
-
-/* A TCP segment without data, and without IP options. */
-static bool is_bare(const struct sk_buff *skb)
-{
-	bool inner4 = skb->protocol == htons(ETH_P_IP);
-	unsigned int len = inner4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-	const struct tcphdr *th = (const struct tcphdr *)(skb->data + len);
-
-	if (inner4 ? ip_hdr(skb)->protocol != IPPROTO_TCP || ip_hdr(skb)->ihl != 5 :
-		     ipv6_hdr(skb)->nexthdr != IPPROTO_TCP)
-		return false;
-	return skb_headlen(skb) >= len + sizeof(*th) && skb->len == len + th->doff * 4;
-}
-
-/* Whether a packet goes through GRO. A clone's headers are not ours, and GRO writes; what
- * is large already, or has no data, is merged with nothing. These go past, unless they
- * would overtake what is in there; a clone is made our own then.
- */
-static bool through_gro(struct sk_buff *skb, struct sorting *sorting)
-{
-	if (netif_elide_gro(skb->dev) || !may_merge(skb, sorting))
-		return false;
-	if (sorting->in_gro)
-		return !skb_cloned(skb) || !skb_unclone(skb, GFP_ATOMIC);
-	if (likely(!skb_cloned(skb)) && !skb_is_gso(skb) && !is_bare(skb))
-		return true;
-	sorting->passed = true;
-	return false;
 }
 
 /* --- emptying ---------------------------------------------------------------------- */
@@ -301,19 +182,19 @@ static void hand_on(struct list_head *list)
 }
 
 /* To the list or to GRO, without a packet that overtakes another of its flow. */
-static void sort(struct ipmesh_cell *cell, struct sk_buff *skb, struct sorting *sorting,
+static void sort(struct ipmesh_cell *cell, struct sk_buff *skb, struct ipmesh_merge *merge,
 		 struct list_head *list)
 {
-	if (!through_gro(skb, sorting)) {
+	if (!ipmesh_merge_may(skb, merge)) {
 		list_add_tail(&skb->list, list);
 		return;
 	}
-	if (unlikely(sorting->passed)) {
+	if (unlikely(merge->passed)) {
 		hand_on(list);
-		sorting->passed = false;
-		sorting->last = NULL;
+		merge->passed = false;
+		merge->last = NULL;
 	}
-	sorting->in_gro = true;
+	merge->in_gro = true;
 	napi_gro_receive(&cell->napi, skb);
 }
 
@@ -321,7 +202,7 @@ static int work_off(struct ipmesh_cell *cell, int budget)
 {
 	const struct ipmesh_dev *ipm = netdev_priv(cell->napi.dev);
 	/* what GRO could not hand on before the last poll ended is there still */
-	struct sorting sorting = { .in_gro = ipmesh_compat_gro_holds(&cell->napi) };
+	struct ipmesh_merge merge = { .in_gro = ipmesh_compat_gro_holds(&cell->napi) };
 	struct sk_buff *skbs[BATCH] ipmesh_compat_uninitialized;
 	const struct ipmesh_conf *conf;
 	unsigned int i, n;
@@ -339,7 +220,7 @@ static int work_off(struct ipmesh_cell *cell, int budget)
 			ipmesh_decap_check(conf, skbs[i]);
 		for (i = 0; i < n; i++)
 			if (likely(ipmesh_decap_finish(conf, skbs[i])))
-				sort(cell, skbs[i], &sorting, &list);
+				sort(cell, skbs[i], &merge, &list);
 	}
 	rcu_read_unlock();
 	hand_on(&list);
