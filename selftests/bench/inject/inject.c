@@ -9,13 +9,13 @@
  */
 
 #include <linux/etherdevice.h>
-#include <linux/gcd.h>
 #include <linux/interrupt.h>
 #include <linux/ip.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/nsproxy.h>
+#include <linux/prandom.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -24,12 +24,6 @@
 
 #include "inject.h"
 #include "mark.h"
-
-/* How the peers take turns: far from the one before, so that no cache line is
- * fetched ahead. It has no divisor in common with the number of peers: all get
- * their turn.
- */
-#define PEER_STRIDE	23617
 
 /* Not get_cycles(): user-mode Linux has none. */
 static __always_inline u64 ticks(void)
@@ -104,30 +98,54 @@ static void settle(void)
 		schedule_timeout_uninterruptible(1);
 }
 
+/* How the peers take turns: each once before one has its second, in an order that brings
+ * none of its neighbours with it, by memory or by cache line. The same in each run.
+ */
+static u32 *make_order(u32 peers)
+{
+	u32 *order = vmalloc(array_size(peers, sizeof(*order)));
+	struct rnd_state state;
+	u32 i, j;
+
+	if (!order)
+		return NULL;
+	prandom_seed_state(&state, peers);
+	for (i = 0; i < peers; i++)
+		order[i] = i;
+	for (i = peers - 1; i; i--) {
+		j = prandom_u32_state(&state) % (i + 1);
+		swap(order[i], order[j]);
+	}
+	return order;
+}
+
 static int inject(struct inject_run *run, struct net_device *dev, const void *frame,
 		  u64 *times)
 {
 	struct sk_buff **skbs;
 	unsigned int i, n;
 	u64 begin, end;
-	u32 peer = 0;
+	u32 *order, at = 0;
 	bool torn;
 	int err = 0;
 
+	order = make_order(run->peers);
 	skbs = kcalloc(run->batch, sizeof(*skbs), GFP_KERNEL);
-	if (!skbs)
-		return -ENOMEM;
+	if (!order || !skbs) {
+		err = -ENOMEM;
+		goto out;
+	}
 	run->torn = 0;
 	for (n = 0; n < run->warm + run->batches; n += !torn) {
 		for (i = 0; i < run->batch; i++) {
-			skbs[i] = make_packet(run, dev, frame, peer);
+			skbs[i] = make_packet(run, dev, frame, order[at]);
 			if (!skbs[i]) {
 				while (i)
 					kfree_skb(skbs[--i]);
 				err = -ENOMEM;
 				goto out;
 			}
-			peer = (peer + PEER_STRIDE) % run->peers;
+			at = (at + 1) % run->peers;
 		}
 		settle();
 		if (n >= run->warm)
@@ -153,6 +171,7 @@ static int inject(struct inject_run *run, struct net_device *dev, const void *fr
 	}
 out:
 	kfree(skbs);
+	vfree(order);
 	return err;
 }
 
@@ -165,7 +184,7 @@ static bool valid(const struct inject_run *run)
 {
 	unsigned int i;
 
-	if (run->mode > INJECT_FREE || !run->peers || gcd(PEER_STRIDE, run->peers) != 1 ||
+	if (run->mode > INJECT_FREE || !run->peers || run->peers > INJECT_MAX_PEERS ||
 	    !run->batch || run->batch > INJECT_MAX_BATCH ||
 	    run->batches > INJECT_MAX_BATCHES || run->warm > INJECT_MAX_BATCHES ||
 	    run->len <= ETH_HLEN || run->len > INJECT_MAX_FRAME || run->headroom > PAGE_SIZE)

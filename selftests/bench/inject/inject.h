@@ -9,6 +9,7 @@
 #define INJECT_MAX_BATCH	512
 #define INJECT_MAX_BATCHES	100000
 #define INJECT_MAX_FRAME	9014
+#define INJECT_MAX_PEERS	(1 << 20)
 #define INJECT_FIELDS		3
 
 enum inject_mode {
