@@ -183,9 +183,11 @@ receiver() {
 	rules "$1"
 }
 
-# rules NS: with $ruleset, a firewall that tracks connections
+# rules NS: with $ruleset, a firewall that tracks connections; "untracked": but not those
+# of the nodes' IPIP packets
 rules() {
 	[ -n "$ruleset" ] || return 0
+	[ "$ruleset" != untracked ] || untracked "$1"
 	ip netns exec "$1" nft -f - <<-END
 		table inet filter {
 			set nodes {
@@ -213,6 +215,26 @@ rules() {
 			chain postrouting {
 				type nat hook postrouting priority 100; policy accept;
 				ip saddr 10.244.0.0/16 ip daddr 192.0.2.0/24 masquerade
+			}
+		}
+	END
+}
+
+untracked() {
+	ip netns exec "$1" nft -f - <<-END
+		table ip raw {
+			set nodes {
+				type ipv4_addr
+				flags interval
+				elements = { 10.0.0.0/8, 172.16.0.0/12 }
+			}
+			chain prerouting {
+				type filter hook prerouting priority raw;
+				ip protocol 4 ip saddr @nodes notrack
+			}
+			chain output {
+				type filter hook output priority raw;
+				ip protocol 4 ip daddr @nodes notrack
 			}
 		}
 	END
