@@ -38,7 +38,7 @@ struct ipmesh_part_rx {
  *	order; on an IPv6 one the local address is the source
  * @cookie: tells whether @dst is valid still, on an IPv6 underlay
  * @gen: &ipmesh_dev.gen of the settings that @dst was looked up under, and
- *	IPMESH_PART_MULTIPATH
+ *	IPMESH_PART_MULTIPATH, IPMESH_PART_PLAIN
  * @packets: sent to the peer
  * @bytes: sent inner bytes
  * @syncp: guards the counters on 32-bit machines
@@ -55,10 +55,13 @@ struct ipmesh_part_tx {
 	struct u64_stats_sync syncp;
 };
 
-/* In @gen: the route is one of several equal ways, and only tells whether there was a
- * change since. Numbers of settings do not have this bit.
+/* In @gen, of which numbers of settings do not have these bits: the route is one of
+ * several equal ways, and only tells whether there was a change since;
+ * ipmesh_output_plain4() is true for it, as it is as long as the route lives.
  */
 #define IPMESH_PART_MULTIPATH	1
+#define IPMESH_PART_PLAIN	2
+#define IPMESH_PART_FLAGS	(IPMESH_PART_MULTIPATH | IPMESH_PART_PLAIN)
 
 /**
  * struct ipmesh_part_block - the parts of some peers on one CPU

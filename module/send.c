@@ -266,13 +266,16 @@ static bool use_cached(struct ipmesh_send *send, const struct ipmesh_part_tx *tx
 {
 	const struct rtable *rt = (const struct rtable *)tx->dst;
 
-	if (unlikely(!rt || (tx->gen & ~IPMESH_PART_MULTIPATH) != send->gen))
+	if (unlikely(!rt || (tx->gen & ~IPMESH_PART_FLAGS) != send->gen))
 		return false;
-	use_route(send, tx->dst);
 	/* ipv4_dst_check() written out */
-	if (likely(send->plain && send->conf->family == AF_INET))
+	if (likely(tx->gen & IPMESH_PART_PLAIN)) {
+		send->dst = tx->dst;
+		send->plain = true;
 		return READ_ONCE(rt->dst.obsolete) == DST_OBSOLETE_FORCE_CHK &&
 		       rt->rt_genid == rt_genid_ipv4(send->ipm->net);
+	}
+	use_route(send, tx->dst);
 	return dst_check(tx->dst, send->conf->family == AF_INET ? 0 : tx->cookie);
 }
 
@@ -290,10 +293,13 @@ static int fill_cache(const struct ipmesh_send *send, struct ipmesh_part_tx *tx,
 	if (ipmesh_underlay_multipath(send->ipm, send->conf, &send->endpoint,
 				      ipmesh_header_proto(send), dst))
 		tx->gen |= IPMESH_PART_MULTIPATH;
-	if (send->conf->family == AF_INET)
+	if (send->conf->family == AF_INET) {
 		tx->saddr = send->saddr;
-	else
+		if (ipmesh_output_plain4(dst))
+			tx->gen |= IPMESH_PART_PLAIN;
+	} else {
 		tx->cookie = route_cookie(dst);
+	}
 	return 0;
 }
 
