@@ -44,10 +44,12 @@ static bool udp_socket(struct sk_buff *skb, struct ipmesh_merge *merge)
 		return false;
 	if (!pskb_may_pull(skb, len + sizeof(*uh)))
 		return false;
+	uh = (const struct udphdr *)(skb->data + len);
+	if (!ipmesh_compat_udp_port(dev_net(skb->dev), uh->dest))
+		return false;
 	if (merge->last && same_flow(merge->last, skb, len))
 		return false;
 
-	uh = (const struct udphdr *)(skb->data + len);
 	rcu_read_lock();
 	if (netif_is_l3_slave(skb->dev))
 		sk = ERR_PTR(-EXDEV); /* in doubt */

@@ -201,6 +201,18 @@ static inline bool ipmesh_compat_gro_holds(const struct napi_struct *napi)
 #define IPMESH_COMPAT_UDP_TABLE(net)	&udp_table,
 #endif
 
+/* Whether there may be a UDP socket on the port: most have none with their hash */
+static inline bool ipmesh_compat_udp_port(const struct net *net, __be16 port)
+{
+#ifdef IPMESH_HAVE_UDP_TABLE_NET
+	struct udp_table *table = net->ipv4.udp_table;
+#else
+	struct udp_table *table = &udp_table;
+#endif
+
+	return READ_ONCE(udp_hashslot(table, (struct net *)net, ntohs(port))->count);
+}
+
 #define ipmesh_compat_udp4_lookup(net, saddr, sport, daddr, dport, dif)		\
 	__udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, 0,		\
 			  IPMESH_COMPAT_UDP_TABLE(net) NULL)
