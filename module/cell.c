@@ -80,8 +80,7 @@ static noinline void receive_large(struct ipmesh_dev *ipm, struct sk_buff *skb)
 	const struct ipmesh_conf *conf = rcu_dereference(ipm->conf);
 
 	__this_cpu_write(handing_on, true);
-	ipmesh_decap_check(conf, skb);
-	if (likely(ipmesh_decap_finish(conf, skb)))
+	if (likely(ipmesh_decap_batch(conf, &skb, 1)))
 		netif_receive_skb(skb);
 	__this_cpu_write(handing_on, false);
 }
@@ -216,11 +215,9 @@ static int work_off(struct ipmesh_cell *cell, int budget)
 		if (!n)
 			break;
 		work += n;
+		n = ipmesh_decap_batch(conf, skbs, n);
 		for (i = 0; i < n; i++)
-			ipmesh_decap_check(conf, skbs[i]);
-		for (i = 0; i < n; i++)
-			if (likely(ipmesh_decap_finish(conf, skbs[i])))
-				sort(cell, skbs[i], &merge, &list);
+			sort(cell, skbs[i], &merge, &list);
 	}
 	rcu_read_unlock();
 	hand_on(&list);

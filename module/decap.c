@@ -131,18 +131,10 @@ static __always_inline unsigned int check6(const struct ipmesh_conf *conf,
 	return check_other6(conf, cb, &ip6h->saddr);
 }
 
-/**
- * ipmesh_decap_check - check a packet's inner header and source
- * @conf: of the device
- * @skb: the packet, at its inner header
- *
- * Step 3. Finds the peer that the packet is from, and has what is counted of it fetched
- * into the cache, which is there when ipmesh_decap_finish() comes to it: this is for all
- * packets of a batch before that is for the first.
- *
- * Context: BH off, RCU.
+/* Step 3: finds the peer that the packet is from, and has what is counted of it fetched
+ * into the cache.
  */
-void ipmesh_decap_check(const struct ipmesh_conf *conf, struct sk_buff *skb)
+static void check(const struct ipmesh_conf *conf, struct sk_buff *skb)
 {
 	struct ipmesh_decap_cb *cb = ipmesh_decap_cb(skb);
 
@@ -205,10 +197,14 @@ static __always_inline int become_inner(struct sk_buff *skb, __be16 inner_proto,
 	return iptunnel_pull_offloads(skb);
 }
 
-static __always_inline unsigned int finish(const struct ipmesh_conf *conf, struct sk_buff *skb,
-					   const struct ipmesh_decap_cb *cb)
+/* Step 4. Returns 0, and the packet is as if received by the device, and counted; or the
+ * cause of a drop.
+ */
+static unsigned int finish(const struct ipmesh_conf *conf, struct sk_buff *skb)
 {
+	const struct ipmesh_decap_cb *cb = ipmesh_decap_cb(skb);
 	struct ipmesh_dev *ipm = conf->ipm;
+	unsigned int len = skb->len;
 	unsigned int packets, bytes;
 
 	if (unlikely(cb->cause))
@@ -223,33 +219,38 @@ static __always_inline unsigned int finish(const struct ipmesh_conf *conf, struc
 		return IPMESH_A_DROPS_ECN;
 	packets = ipmesh_stats_segments(skb, &bytes);
 	count_received(ipm, cb->rx, packets, bytes);
+	trace_ipmesh_rcv(ipm->dev, &cb->endpoint, len);
 	return 0;
 }
 
 /**
- * ipmesh_decap_finish - make a checked packet the inner one
+ * ipmesh_decap_batch - decapsulate packets that came together
  * @conf: of the device
- * @skb: the packet, which ipmesh_decap_check() saw in the same RCU section
+ * @skbs: the packets, at their inner headers; those that are left come first afterwards
+ * @n: how many
  *
- * Steps 3 and 4: RFC 2003, RFC 2473, RFC 6040.
+ * Steps 3 and 4: RFC 2003, RFC 2473, RFC 6040. All of them are checked before the first
+ * is finished: what that needs of their peers is fetched into the cache at the same time.
  *
  * Context: BH off, RCU.
- * Return: true when the packet is as if received by the device, and counted; false when
- *	it was dropped, and counted, and is gone.
+ * Return: how many are as if received by the device, in their order, and counted; the
+ *	others were dropped, and counted.
  */
-bool ipmesh_decap_finish(const struct ipmesh_conf *conf, struct sk_buff *skb)
+unsigned int ipmesh_decap_batch(const struct ipmesh_conf *conf, struct sk_buff **skbs,
+				unsigned int n)
 {
-	struct ipmesh_decap_cb *cb = ipmesh_decap_cb(skb);
-	unsigned int len = skb->len;
-	unsigned int cause;
+	unsigned int i, cause, left = 0;
 
-	cause = finish(conf, skb, cb);
-	if (unlikely(cause)) {
-		ipmesh_decap_drop(conf, skb, cause);
-		return false;
+	for (i = 0; i < n; i++)
+		check(conf, skbs[i]);
+	for (i = 0; i < n; i++) {
+		cause = finish(conf, skbs[i]);
+		if (likely(!cause))
+			skbs[left++] = skbs[i];
+		else
+			ipmesh_decap_drop(conf, skbs[i], cause);
 	}
-	trace_ipmesh_rcv(conf->ipm->dev, &cb->endpoint, len);
-	return true;
+	return left;
 }
 
 /**

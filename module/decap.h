@@ -11,11 +11,11 @@ struct ipmesh_part_rx;
 /**
  * struct ipmesh_decap_cb - what is known of a packet that waits to be decapsulated
  * @endpoint: its outer source
- * @rx: this CPU's part of the peer that sent it, or NULL; from ipmesh_decap_check()
- *	on, and as long as the RCU section lasts
+ * @rx: this CPU's part of the peer that sent it, or NULL; written as it is checked, and
+ *	good as long as the RCU section lasts
  * @inner_proto: ETH_P_IP, ETH_P_IPV6 or 0 for neither; network byte order
  * @tos: its outer DSCP and ECN
- * @cause: why it is to be dropped, IPMESH_A_DROPS_*, or 0; from ipmesh_decap_check() on
+ * @cause: why it is to be dropped, IPMESH_A_DROPS_*, or 0; written as it is checked
  */
 struct ipmesh_decap_cb {
 	struct in6_addr endpoint;
@@ -37,8 +37,8 @@ static inline struct ipmesh_decap_cb *ipmesh_decap_cb(const struct sk_buff *skb)
 	return (struct ipmesh_decap_cb *)skb->cb;
 }
 
-void ipmesh_decap_check(const struct ipmesh_conf *conf, struct sk_buff *skb);
-bool ipmesh_decap_finish(const struct ipmesh_conf *conf, struct sk_buff *skb);
+unsigned int ipmesh_decap_batch(const struct ipmesh_conf *conf, struct sk_buff **skbs,
+				unsigned int n);
 void ipmesh_decap_drop(const struct ipmesh_conf *conf, struct sk_buff *skb,
 		       unsigned int cause);
 

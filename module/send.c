@@ -5,6 +5,7 @@
 #include <linux/icmpv6.h>
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
+#include <linux/tcp.h>
 #include <net/dsfield.h>
 #include <net/icmp.h>
 #include <net/inet_ecn.h>
@@ -347,11 +348,17 @@ static unsigned int path_mtu(const struct ipmesh_send *send)
 	return dst_mtu(send->dst);
 }
 
-static bool too_big(const struct sk_buff *skb, unsigned int mtu)
+static __always_inline bool too_big(const struct sk_buff *skb, unsigned int mtu)
 {
-	if (skb_is_gso(skb))
-		return !skb_gso_validate_network_len(skb, mtu);
-	return skb->len > mtu;
+	const struct skb_shared_info *shinfo = skb_shinfo(skb);
+
+	if (!skb_is_gso(skb))
+		return skb->len > mtu;
+	/* skb_gso_network_seglen() written out for TCP */
+	if (likely(shinfo->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6) &&
+		   shinfo->gso_size != GSO_BY_FRAGS && !skb->encapsulation))
+		return skb_network_header_len(skb) + tcp_hdrlen(skb) + shinfo->gso_size > mtu;
+	return !skb_gso_validate_network_len(skb, mtu);
 }
 
 /* Step 5, for a packet that may not be fragmented: the sender learns the MTU
@@ -366,18 +373,13 @@ static void tell_mtu(const struct ipmesh_send *send, struct sk_buff *skb, unsign
 		icmpv6_ndo_send(skb, ICMPV6_PKT_TOOBIG, 0, mtu);
 }
 
-/* What the packet may be in the outer packet's path: false when it must not go
- * at all. What is larger than the path takes, and may be, is carried by
- * fragments of the outer packet (RFC 2003 3.1, RFC 2473 7.2): a packet without
- * DF, and an IPv6 one on a path too narrow for the least MTU that IPv6 has.
+/* Step 5, for what is larger than the path takes: it is carried by fragments of the outer
+ * packet if it may be (RFC 2003 3.1, RFC 2473 7.2): a packet without DF, and an IPv6 one
+ * on a path too narrow for the least MTU that IPv6 has. False when it must not go.
  */
-static bool fits(struct ipmesh_send *send, struct sk_buff *skb, bool *fragment)
+static noinline bool fragments(const struct ipmesh_send *send, struct sk_buff *skb,
+			       unsigned int mtu, bool *fragment)
 {
-	unsigned int mtu = path_mtu(send) - send->overhead;
-
-	*fragment = false;
-	if (likely(!too_big(skb, mtu)))
-		return true;
 	if (send->proto == IPPROTO_IPV6 && mtu < IPV6_MIN_MTU) {
 		mtu = IPV6_MIN_MTU;
 		*fragment = true;
@@ -390,6 +392,15 @@ static bool fits(struct ipmesh_send *send, struct sk_buff *skb, bool *fragment)
 	}
 	*fragment = true;
 	return true;
+}
+
+/* Whether the packet may go, and whether in fragments. */
+static bool fits(const struct ipmesh_send *send, struct sk_buff *skb, bool *fragment)
+{
+	unsigned int mtu = path_mtu(send) - send->overhead;
+
+	*fragment = false;
+	return likely(!too_big(skb, mtu)) || fragments(send, skb, mtu, fragment);
 }
 
 static bool make_room(const struct ipmesh_send *send, struct sk_buff *skb)

@@ -235,6 +235,16 @@ int ipmesh_stats_fill_drops(struct sk_buff *skb, const u64 *sums)
 	return 0;
 }
 
+/* Of a TCP header that is not linear. */
+static noinline unsigned int far_tcp_hdrlen(const struct sk_buff *skb, unsigned int offset)
+{
+	const struct tcphdr *th;
+	struct tcphdr buf;
+
+	th = skb_header_pointer(skb, offset, sizeof(buf), &buf);
+	return th ? __tcp_hdrlen(th) : 0;
+}
+
 /**
  * ipmesh_stats_gso - packets and bytes that a GSO skb stands for
  * @skb: the skb, at its network header
@@ -255,15 +265,12 @@ unsigned int ipmesh_stats_gso(const struct sk_buff *skb, unsigned int *bytes)
 	if (segs <= 1)
 		return 1;
 	/* the transport header's place is not yet known on the way in */
-	if (shinfo->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)) {
-		const struct tcphdr *th;
-		struct tcphdr buf;
-
-		th = skb_header_pointer(skb, hdr, sizeof(buf), &buf);
-		hdr += th ? __tcp_hdrlen(th) : 0;
-	} else {
+	if (!(shinfo->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)))
 		hdr += sizeof(struct udphdr);
-	}
+	else if (likely(skb_headlen(skb) >= hdr + sizeof(struct tcphdr)))
+		hdr += __tcp_hdrlen((const struct tcphdr *)(skb->data + hdr));
+	else
+		hdr += far_tcp_hdrlen(skb, hdr);
 	*bytes += (segs - 1) * hdr;
 	return segs;
 }

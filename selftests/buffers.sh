@@ -89,7 +89,7 @@ uncopied() {
 		traced "$address"
 		equal "copied on the way out, encap $encap, single" "$(copies ipmesh_send_xmit)" ""
 		equal "copied on the way in, encap $encap" \
-			"$(copies 'receive_[46]in[46]|ipmesh_receive_udp|ipmesh_decap_(check|finish)')" ""
+			"$(copies 'receive_[46]in[46]|ipmesh_receive_udp|ipmesh_decap_batch')" ""
 		offload "$a" eth0 tso gso on
 	done
 }
