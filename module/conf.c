@@ -12,6 +12,7 @@
 #include "conf.h"
 #include "device.h"
 #include "peer.h"
+#include "track.h"
 #include "udp.h"
 #include "underlay.h"
 
@@ -37,6 +38,7 @@ const struct nla_policy ipmesh_conf_policy[IFLA_IPMESH_MAX + 1] = {
 	[IFLA_IPMESH_DPORT]	= NLA_POLICY_MIN(NLA_U16, 1),
 	[IFLA_IPMESH_SPORT]	= { .type = NLA_U16 },
 	[IFLA_IPMESH_CSUM]	= NLA_POLICY_MAX(NLA_U8, 1),
+	[IFLA_IPMESH_NOTRACK]	= NLA_POLICY_MAX(NLA_U8, 1),
 	[IFLA_IPMESH_PEER_COUNT] = { .type = NLA_REJECT,
 				     .reject_message = "The peer count can only be read" },
 };
@@ -222,6 +224,8 @@ struct ipmesh_conf *ipmesh_conf_make(struct ipmesh_dev *ipm,
 		conf->fwmark = nla_get_u32(data[IFLA_IPMESH_FWMARK]);
 	if (data[IFLA_IPMESH_MAX_PEERS])
 		conf->max_peers = nla_get_u32(data[IFLA_IPMESH_MAX_PEERS]);
+	if (data[IFLA_IPMESH_NOTRACK])
+		conf->notrack = nla_get_u8(data[IFLA_IPMESH_NOTRACK]);
 	return conf;
 }
 
@@ -240,6 +244,7 @@ struct ipmesh_conf *ipmesh_conf_make(struct ipmesh_dev *ipm,
 int ipmesh_conf_listen(struct ipmesh_dev *ipm, struct ipmesh_conf *conf,
 		       struct nlattr *data[], struct netlink_ext_ack *extack)
 {
+	bool notrack = ipm->notrack;
 	int err;
 
 	ASSERT_RTNL();
@@ -256,8 +261,12 @@ int ipmesh_conf_listen(struct ipmesh_dev *ipm, struct ipmesh_conf *conf,
 				    "Another ipmesh device has this local address and lower device");
 		return err;
 	}
-	err = ipmesh_udp_want(ipm, conf, ipm->udp_peers,
-			      data ? data[IFLA_IPMESH_DPORT] : NULL, extack);
+	err = ipmesh_track_want(ipm, conf, notrack || conf->notrack);
+	if (!err)
+		err = ipmesh_udp_want(ipm, conf, ipm->udp_peers,
+				      data ? data[IFLA_IPMESH_DPORT] : NULL, extack);
+	/* to want it no longer does not fail */
+	ipmesh_track_want(ipm, conf, err ? notrack : conf->notrack);
 	if (err)
 		ipmesh_underlay_del(ipm->net, conf);
 	return err;
@@ -313,6 +322,7 @@ void ipmesh_conf_remove(struct ipmesh_dev *ipm)
 
 	ASSERT_RTNL();
 
+	ipmesh_track_want(ipm, conf, false);
 	ipmesh_underlay_del(ipm->net, conf);
 }
 
@@ -336,7 +346,8 @@ size_t ipmesh_conf_size(void)
 	       nla_total_size(sizeof(u8)) +	/* IFLA_IPMESH_ENCAP */
 	       nla_total_size(sizeof(u16)) +	/* IFLA_IPMESH_DPORT */
 	       nla_total_size(sizeof(u16)) +	/* IFLA_IPMESH_SPORT */
-	       nla_total_size(sizeof(u8));	/* IFLA_IPMESH_CSUM */
+	       nla_total_size(sizeof(u8)) +	/* IFLA_IPMESH_CSUM */
+	       nla_total_size(sizeof(u8));	/* IFLA_IPMESH_NOTRACK */
 }
 
 /**
@@ -370,7 +381,8 @@ int ipmesh_conf_fill(struct sk_buff *skb, const struct ipmesh_dev *ipm)
 	    nla_put_u8(skb, IFLA_IPMESH_ENCAP, conf->encap) ||
 	    nla_put_u16(skb, IFLA_IPMESH_DPORT, ntohs(conf->dport)) ||
 	    nla_put_u16(skb, IFLA_IPMESH_SPORT, ntohs(conf->sport)) ||
-	    nla_put_u8(skb, IFLA_IPMESH_CSUM, conf->csum))
+	    nla_put_u8(skb, IFLA_IPMESH_CSUM, conf->csum) ||
+	    nla_put_u8(skb, IFLA_IPMESH_NOTRACK, conf->notrack))
 		err = -EMSGSIZE;
 	rcu_read_unlock();
 	return err;

@@ -20,7 +20,6 @@ struct sk_buff;
  * @overhead: bytes that the outer IP header adds to a packet
  * @link: index of the lower device; 0 for none
  * @fwmark: mark of outer packets; 0 leaves the inner packet's
- * @max_peers: most peers the device takes
  * @ttl: outer TTL, or IPMESH_TTL_INHERIT
  * @dscp: outer DSCP, or IPMESH_DSCP_INHERIT
  * @encap: IPMESH_ENCAP_NONE or _UDP, for peers that have none of their own
@@ -29,6 +28,8 @@ struct sk_buff;
  * @csum: fill in the UDP checksum
  * @pmtudisc: set DF in every outer header
  * @open: endpoints that are no peers may send and be sent to
+ * @notrack: keep outer packets between peers out of connection tracking
+ * @max_peers: most peers the device takes
  * @rcu: for kfree_rcu()
  *
  * Constant once published; a change makes a new one, under RTNL. Only @node
@@ -40,7 +41,6 @@ struct ipmesh_conf {
 	struct in6_addr local;
 	u32 link;
 	u32 fwmark;
-	u32 max_peers;
 	u8 family;
 	u8 overhead;
 	u8 ttl;
@@ -51,6 +51,8 @@ struct ipmesh_conf {
 	bool csum;
 	bool pmtudisc;
 	bool open;
+	bool notrack;
+	u32 max_peers;
 	struct rcu_head rcu;
 };
 

@@ -38,6 +38,7 @@ struct ipmesh_udp;
  * @udp: UDP port that the device receives on, or NULL; under @lock
  * @udp_peers: peers that have UDP of their own; written under @lock
  * @dead: no more changes, the device is going; under @lock
+ * @notrack: the device has a share in the hooks of track.c; under RTNL
  * @mtu_auto: the MTU follows the underlay; under RTNL
  * @mtu_following: the MTU is being set by ourselves; under RTNL
  */
@@ -62,6 +63,7 @@ struct ipmesh_dev {
 	u32 udp_peers;
 	bool dead;
 
+	bool notrack;
 	bool mtu_auto;
 	bool mtu_following;
 };

@@ -34,6 +34,7 @@
 #include "send.h"
 #include "stats.h"
 #include "trace.h"
+#include "track.h"
 #include "underlay.h"
 
 /* With BH off all that follows is in an RCU section. Only lockdep tells the two apart,
@@ -505,6 +506,8 @@ static unsigned int encapsulate(struct ipmesh_send *send, struct sk_buff *skb)
 	skb_clear_hash_if_not_l4(skb);
 	if (send->conf->fwmark)
 		skb->mark = send->conf->fwmark;
+	if (unlikely(send->conf->notrack) && send->tx)
+		ipmesh_track_not(skb);
 	if (send->dst_held)
 		skb_dst_set(skb, send->dst);
 	else

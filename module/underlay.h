@@ -26,6 +26,7 @@ struct net;
  * @mtu_work: follows the MTU of the underlay; see mtu.c
  * @udp: UDP ports that are bound; written under @udp_lock, read under RCU
  * @udp_lock: guards @udp; nests inside RTNL and a device's lock
+ * @notrack: devices that want the hooks of track.c, by family; under RTNL
  * @net: the namespace; constant
  */
 struct ipmesh_underlay {
@@ -34,6 +35,7 @@ struct ipmesh_underlay {
 	struct delayed_work mtu_work;
 	struct list_head udp;
 	struct mutex udp_lock; /* udp */
+	unsigned int notrack[2];
 	struct net *net;
 };
 

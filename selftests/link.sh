@@ -29,6 +29,7 @@ encap none
 dport 5555
 sport 0
 csum off
+notrack off
 peer_count 0"
 
 default_attributes() {
@@ -83,6 +84,7 @@ attribute_values() {
 		dport 1 65535
 		sport 65535 0
 		csum on off
+		notrack on off
 	END
 	# which takes room in the packet
 	mesh -n "$a" link add ipmesh0 encap udp
@@ -125,6 +127,7 @@ encap none
 dport 5555
 sport 0
 csum off
+notrack off
 peer_count 0" mesh -n "$a" link get ipmesh0
 }
 
@@ -160,6 +163,7 @@ refusals() {
 		ERANGE: |encap 2
 		ERANGE: |dport 0
 		ERANGE: |csum 2
+		ERANGE: |notrack 2
 	END
 	refused "EINVAL: mtu less than device minimum" mesh -n "$a" link add new0 mtu 67
 	refused "EINVAL: mtu greater than device maximum" mesh -n "$a" link add new0 mtu 65516

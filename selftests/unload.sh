@@ -138,14 +138,8 @@ wires() {
 
 # The device lives in pod, its underlay is a.
 moved_device() {
-	setup_ns pod
 	two_nodes
-	ip -n "$a" link set ipmesh0 netns "$pod"
-	ip_batch "$pod" <<-END
-		link set ipmesh0 up
-		addr add 10.244.1.1/32 dev ipmesh0
-		route add 10.244.2.0/24 via 172.16.40.2 dev ipmesh0 onlink
-	END
+	elsewhere
 	pings "$pod" 10.244.2.1
 	# what runs in a namespace keeps it
 	traffic "$pod" 10.244.2.1
@@ -171,6 +165,49 @@ device_first() {
 	no_trace
 }
 
+# With hooks of connection tracking, and of the module ahead of them: it goes with traffic
+# in them, and an underlay goes that has them, with its device inside and elsewhere.
+not_tracked() {
+	local i ns
+	begin
+	for i in module inside elsewhere; do
+		two_nodes
+		for ns in "$a" "$b"; do
+			in_ns "$ns" nft "add table inet w
+				add chain inet w in { type filter hook input priority 0; }
+				add rule inet w in ct state new counter"
+			mesh -n "$ns" link set ipmesh0 notrack on
+		done
+		[ "$i" != elsewhere ] || elsewhere
+		traffic "$b" 10.244.1.1
+		busywait received 50
+		case $i in
+		module) modprobe -r ipmesh ;;
+		*) del_ns "$a" ;;
+		esac
+		kill "$pid"
+		wait "$pid" || true
+		[ "$i" != elsewhere ] || busywait is "" links "$pod"
+		modprobe ipmesh
+	done
+	no_trace
+}
+
+# ipmesh0 of a, in a namespace of its own
+elsewhere() {
+	setup_ns pod
+	ip -n "$a" link set ipmesh0 netns "$pod"
+	ip_batch "$pod" <<-END
+		link set ipmesh0 up
+		addr add 10.244.1.1/32 dev ipmesh0
+		route add 10.244.2.0/24 via 172.16.40.2 dev ipmesh0 onlink
+	END
+}
+
+received() {
+	[ "$(count "$b" ipmesh0 rx_packets)" -gt "$1" ]
+}
+
 # The lower device goes while the peer's route is cached.
 underlay_device() {
 	begin
@@ -185,4 +222,4 @@ underlay_device() {
 }
 
 run_tests under_flood under_tcp with_peers device_under_flood namespace_with_traffic \
-	underlay_first device_first underlay_device
+	underlay_first device_first underlay_device not_tracked
