@@ -50,7 +50,10 @@ words() {
 		fwmark 16 max_peers 9
 	# what is not named stays
 	ip -n "$a" link set ipmesh0 type ipmesh encap udp dport 6000 sport 7 csum on
-	has ipmesh0 local 172.16.40.1 peers open dscp 46 encap udp dport 6000 sport 7 csum on
+	has ipmesh0 local 172.16.40.1 peers open dscp 46 encap udp dport 6000 sport 7 csum on \
+		notrack off
+	ip -n "$a" link set ipmesh0 type ipmesh notrack on
+	has ipmesh0 csum on notrack on
 	ip -n "$a" link set ipmesh0 mtu 1400
 	has ipmesh0 mtu 1400 mtu_auto off
 	ip -n "$a" link set ipmesh0 type ipmesh mtu auto
@@ -69,7 +72,8 @@ again() {
 	local before word
 	setup
 	ip -n "$a" link add ipmesh0 type ipmesh local 172.16.40.1 dev eth0 peers open ttl inherit \
-		dscp 46 pmtudisc off fwmark 0x10 max_peers 9 encap udp dport 6000 sport 7 csum on
+		dscp 46 pmtudisc off fwmark 0x10 max_peers 9 encap udp dport 6000 sport 7 csum on \
+		notrack on
 	before=$(data ipmesh0)
 	for word in $(table) peer_count; do
 		contains "shown" " $before " " $word "
@@ -78,7 +82,7 @@ again() {
 	# shellcheck disable=SC2086
 	ip -n "$a" link add ipmesh0 type ipmesh ${before/ peer_count 0/}
 	equal "made again" "$(data ipmesh0)" "$before"
-	has ipmesh0 local 172.16.40.1 ttl inherit dport 6000 csum on
+	has ipmesh0 local 172.16.40.1 ttl inherit dport 6000 csum on notrack on
 }
 
 # the same facts under the same names
@@ -99,7 +103,7 @@ json() {
 	equal "kind" "$(ip -n "$a" -d -j link show ipmesh0 | jq -r '.[0].linkinfo.info_kind')" ipmesh
 	ip -n "$a" link set ipmesh0 mtu 1400 type ipmesh local 172.16.40.1 dev eth0 peers open \
 		ttl inherit dscp 46 pmtudisc off fwmark 0x10 max_peers 9 encap udp dport 6000 \
-		sport 7 csum on
+		sport 7 csum on notrack on
 	mesh -n "$a" peer new ipmesh0 172.16.40.2
 	same_json
 }
@@ -155,6 +159,7 @@ bad() {
 		there is no device "eth9"|dev eth9
 		a number stands before "type"|mtu 1400
 		say on or off|csum maybe
+		say on or off|notrack 1
 	END
 	refused "" ip -n "$a" link show ipmesh0
 }

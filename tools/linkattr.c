@@ -104,6 +104,12 @@ const struct linkattr linkattr_table[] = {
 		.kind = LINKATTR_ENUM, AT(csum), .words = off_on,
 		.usage = "on|off", .help = "UDP checksum; on for an IPv6 underlay",
 	}, {
+		.word = "notrack", .json = "notrack",
+		.type = IFLA_IPMESH_NOTRACK,
+		.kind = LINKATTR_ENUM, AT(notrack), .words = off_on,
+		.usage = "on|off",
+		.help = "keep outer packets out of connection tracking",
+	}, {
 		.word = "mtu", .json = "mtu_auto",
 		.type = IFLA_IPMESH_MTU_AUTO,
 		.kind = LINKATTR_AUTO, AT(mtu_auto), .usage = "auto|NUMBER",

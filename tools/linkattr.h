@@ -30,6 +30,7 @@ struct linkattrs {
 	uint16_t dport;
 	uint16_t sport;			/* 0: by flow */
 	uint8_t csum;
+	uint8_t notrack;
 };
 
 #define LINKATTR_BIT(type)	(1U << (type))

@@ -20,6 +20,7 @@
  *	  dport: 5555
  *	  sport: flow			# or a number
  *	  csum: off			# the default on an IPv6 underlay: on
+ *	  notrack: off			# or on: no connection tracking outside
  *	  maxPeers: 65536
  *	  blackhole: [10.244.0.0/24]	# this host's own pod CIDRs
  *	  pools: [10.244.0.0/16]	# all addresses of the overlay
@@ -59,8 +60,8 @@ static const char *const metadata_fields[] = {
 
 static const char *const spec_fields[] = {
 	"local", "dev", "address", "mtu", "mode", "ttl", "dscp", "pmtudisc",
-	"fwmark", "encap", "dport", "sport", "csum", "maxPeers", "blackhole", "pools", "natOutgoing",
-	"routes", "endpointSet", "peers", NULL
+	"fwmark", "encap", "dport", "sport", "csum", "notrack", "maxPeers", "blackhole", "pools",
+	"natOutgoing", "routes", "endpointSet", "peers", NULL
 };
 
 static const char *const peer_fields[] = {
@@ -84,6 +85,7 @@ static const struct {
 	{ "dport", "dport" },
 	{ "sport", "sport" },
 	{ "csum", "csum" },
+	{ "notrack", "notrack" },
 	{ "maxPeers", "max_peers" },
 };
 
