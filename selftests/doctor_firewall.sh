@@ -171,6 +171,36 @@ unsure() {
 	healthy "$a"
 }
 
+# With notrack no state lets the tunnel in but "untracked".
+untracked() {
+	nodes
+	rules <<-END
+		table inet t {
+			chain in { type filter hook input priority 0; policy drop;
+				ct state established,related accept
+				ct state new ip saddr 172.16.40.2 accept
+				iifname "ipmesh0" accept
+			}
+			chain out { type filter hook output priority 0; policy drop;
+				ct state vmap { new : accept, established : accept }
+			}
+		}
+	END
+	passes
+	in_ns "$a" ipmesh link set ipmesh0 notrack on
+	ping_fails "$b" "1 sent, 0 received" 10.244.1.1 wait 200
+	mends "$a" problem firewall_out "inet t out drops IP protocol 4"
+	mends "$a" problem firewall_in "inet t in drops IP protocol 4"
+	passes
+	nft flush chain inet t in
+	nft add rule inet t in ct state untracked ip protocol 4 accept
+	nft add rule inet t in iifname ipmesh0 accept
+	passes
+	in_ns "$a" ipmesh link set ipmesh0 notrack off
+	ping_fails "$b" "1 sent, 0 received" 10.244.1.1 wait 200
+	finds "$a" problem firewall_in
+}
+
 # iptables: $ipt
 iptables_rules() {
 	nodes
@@ -196,6 +226,22 @@ iptables_rules() {
 	in_ns "$a" "$ipt" -F
 	in_ns "$a" "$ipt" -A OUTPUT -p 4 -d 172.16.40.2 -j DROP
 	drops firewall_out "filter OUTPUT drops"
+	in_ns "$a" "$ipt" -F
+	in_ns "$a" "$ipt" -A INPUT -m conntrack --ctstate NEW,ESTABLISHED -j ACCEPT
+	in_ns "$a" "$ipt" -A INPUT -i ipmesh0 -j ACCEPT
+	in_ns "$a" "$ipt" -P INPUT DROP
+	pings "$b" 10.244.1.1
+	in_ns "$a" ipmesh link set ipmesh0 notrack on
+	drops firewall_in "filter INPUT drops IP protocol 4"
+	in_ns "$a" "$ipt" -F
+	in_ns "$a" "$ipt" -A INPUT -i ipmesh0 -j ACCEPT
+	in_ns "$a" "$ipt" -A INPUT -m conntrack --ctstate UNTRACKED -j ACCEPT
+	passes
+	in_ns "$a" "$ipt" -R INPUT 2 -m state --state UNTRACKED -j ACCEPT
+	passes
+	in_ns "$a" ipmesh link set ipmesh0 notrack off
+	ping_fails "$b" "1 sent, 0 received" 10.244.1.1 wait 200
+	finds "$a" problem firewall_in
 }
 
 iptables_nft() {
@@ -212,4 +258,4 @@ iptables_legacy() {
 	equal "tables" "$(in_ns "$c" cat /proc/net/ip_tables_names)" "$before"
 }
 
-run_tests nftables udp unsure iptables_nft iptables_legacy
+run_tests nftables udp unsure untracked iptables_nft iptables_legacy

@@ -229,6 +229,7 @@ static void one_device(struct doctor *d, const struct have *h, const struct fw *
 		n = carriers(h, p, v);
 		for (size_t k = 0; k < n; k++) {
 			v[k].dev = dev;
+			v[k].untracked = h->link.attrs.notrack;
 			v[k].in = true;
 			v[k].saddr = p->endpoint;
 			v[k].daddr = local;

@@ -16,6 +16,7 @@ struct fw_packet {
 	struct addr saddr, daddr;
 	uint8_t proto;			/* 4, 41, or 17 with dport */
 	uint16_t dport;
+	bool untracked;			/* by the device; else new, as each first packet is */
 	const char *dev;		/* received on, or sent to */
 };
 

@@ -19,6 +19,8 @@
 #define DEPTH_MAX	16
 /* Of the kernel's, which its header for programs has not. */
 #define CT_NEW		(1U << (2 + 1))		/* XT_CONNTRACK_STATE_BIT(IP_CT_NEW) */
+#define CT_UNTRACKED	(1U << (5 + 3))		/* XT_CONNTRACK_STATE_UNTRACKED */
+#define STATE_UNTRACKED	(1U << (5 + 1))		/* XT_STATE_UNTRACKED */
 
 struct table {
 	struct ipt_getinfo info;
@@ -107,16 +109,15 @@ static bool head_matches(const struct ipt_ip *ip, const struct fw_packet *p)
 	       !(ip->flags & IPT_F_FRAG);
 }
 
-static enum tri conntrack(const struct xt_entry_match *m)
+static enum tri conntrack(const struct xt_entry_match *m, const struct fw_packet *p)
 {
 	const struct xt_conntrack_mtinfo3 *i = (const void *)m->data;
-	bool new;
-
-	/* Revisions before 2 have a smaller mask. */
-	if (m->u.user.revision < 2 || i->match_flags != XT_CONNTRACK_STATE)
+	/* Revisions before 2 have a smaller mask. The alias is how iptables prints it. */
+	if (m->u.user.revision < 2 ||
+	    (i->match_flags & ~XT_CONNTRACK_STATE_ALIAS) != XT_CONNTRACK_STATE)
 		return UNKNOWN;
-	new = i->state_mask & CT_NEW;
-	return new != !!(i->invert_flags & XT_CONNTRACK_STATE);
+	return !!(i->state_mask & (p->untracked ? CT_UNTRACKED : CT_NEW)) !=
+	       !!(i->invert_flags & XT_CONNTRACK_STATE);
 }
 
 static enum tri match(const struct xt_entry_match *m, const struct fw_packet *p)
@@ -134,10 +135,10 @@ static enum tri match(const struct xt_entry_match *m, const struct fw_packet *p)
 		       !!(u->invflags & XT_UDP_INV_DSTPT);
 	}
 	if (!strcmp(name, "conntrack"))
-		return conntrack(m);
+		return conntrack(m, p);
 	if (!strcmp(name, "state"))
 		return !!(((const struct xt_state_info *)(const void *)m->data)->statemask &
-			  CT_NEW);
+			  (p->untracked ? STATE_UNTRACKED : CT_NEW));
 	return UNKNOWN;
 }
 

@@ -112,7 +112,7 @@ static struct value value_of(const struct walk *w, const json_t *e)
 	/* The first packet of a flow is the one that must pass. */
 	v = json_object_get(e, "ct");
 	if (v && !strcmp(str(v, "key"), "state"))
-		return word("new");
+		return word(w->p->untracked ? "untracked" : "new");
 	v = json_object_get(e, "fib");
 	if (v && !strcmp(str(v, "result"), "type") && w->p->in)
 		return word("local");
@@ -251,8 +251,7 @@ static enum tri matches(const struct walk *w, const json_t *m)
 
 /*
  * A match of xtables in a rule of iptables-nft. Of conntrack libnftables can say
- * in words what it asks for; a state that is not "new" does not let in the first
- * packet.
+ * in words what it asks for; another state than the packet's does not let it in.
  */
 static enum tri xt_match(const struct walk *w, const json_t *rule, const char *name)
 {
@@ -276,7 +275,8 @@ static enum tri xt_match(const struct walk *w, const json_t *rule, const char *n
 		/* Chains have handles too, but no state. */
 		if (strlen(line) > strlen(mark) && strstr(line, "ct state") &&
 		    !strcmp(line + strlen(line) - strlen(mark), mark))
-			t = strstr(line, "new") || strstr(line, "! ") ? UNKNOWN : NO;
+			t = strstr(line, w->p->untracked ? "untracked" : "new") ||
+			    strstr(line, "! ") ? UNKNOWN : NO;
 	}
 	free(text);
 	return t;
