@@ -22,6 +22,7 @@
 # ipmesh-nexthop     via PEER dev tun0 onlink, strict        peer add
 # ipmesh-open        the same, open, no peers                tunl0's place
 # ipmesh-udp         ipmesh, encap udp
+# ipmesh-notrack     ipmesh, notrack on                      with a firewall
 # With more than one peer the onlink routes go by nexthop objects: classic ones take
 # time with the square of their number.
 
@@ -102,6 +103,7 @@ tunnel() {
 			dstport 4789 nolearning noudpcsum dev und0 ;;
 	ipmesh | ipmesh-nexthop) ipmesh -n "$ns" link add tun0 local "$local" ;;
 	ipmesh-open) ipmesh -n "$ns" link add tun0 local "$local" peers open ;;
+	ipmesh-notrack) ipmesh -n "$ns" link add tun0 local "$local" notrack on ;;
 	ipmesh-udp) ipmesh -n "$ns" link add tun0 local "$local" encap udp ;;
 	*) die "there is no kind \"$2\"" ;;
 	esac
@@ -154,7 +156,7 @@ peers() {
 		lines "neigh add POD lladdr MAC dev tun0 nud permanent" "$@" | batch "$ns"
 		lines "fdb add MAC dev tun0 dst ENDPOINT self permanent" "$@" |
 			batch "$ns" bridge ;;
-	ipmesh | ipmesh-udp)
+	ipmesh | ipmesh-udp | ipmesh-notrack)
 		mesh_peers "$ns" "$@"
 		ip -n "$ns" route add "$pool" dev tun0 ;;
 	ipmesh-nexthop)
