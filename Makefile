@@ -55,6 +55,10 @@ bench-apply:
 bench-show:
 	@$(RUN) --icount --memory 1200 --add selftests -- selftests/bench/show.sh
 
+# PEERS is their number.
+bench-remove:
+	@$(RUN) --memory 2048 --add selftests -- selftests/bench/remove.sh $(PEERS)
+
 bench-native:
 	@selftests/bench/native --kernel $(KERNEL) $(if $(PEERS),--peers $(PEERS)) $(KINDS)
 
@@ -106,10 +110,11 @@ help:
 	@echo 'make check-tools      what of it needs no guest: the tool with sanitizers, valgrind, fuzzing (FUZZ_SECONDS=60)'
 	@echo 'make check-debug      the same in a guest with KASAN, lockdep, kmemleak and more'
 	@echo 'make check-mutants    break the module line by line; each time a test must fail (MUTANTS="tx:")'
-	@echo 'make bench            measure every path and its rivals (SUITES="one ends"); an hour'
+	@echo 'make bench            measure every path and its rivals (SUITES="one ends"); 20 minutes'
 	@echo 'make bench-quick      the short way: fails when a path takes 2 % more instructions'
 	@echo 'make bench-apply      time "ipmesh apply" for a cluster of 5000 nodes (NODES=10000)'
 	@echo 'make bench-show       what show, metrics, export and top take with 5000 peers'
+	@echo 'make bench-remove     how long a device with 60000 peers takes to go (PEERS=10000)'
 	@echo 'make bench-native     in nanoseconds, in user-mode Linux, built once (PEERS=10000 KINDS="plain ipmesh")'
 	@echo 'make bench-figures    what bench-quick compares with, made anew for this kernel'
 	@echo 'make demo             play a Calico cluster of two nodes in a guest'
@@ -125,6 +130,6 @@ help:
 	@echo 'make cleancache       remove kernels, root file systems and results in the cache'
 
 .PHONY: all module tools check check-tools check-debug check-mutants bench bench-quick bench-apply \
-	bench-show bench-native bench-figures \
+	bench-show bench-remove bench-native bench-figures \
 	demo shell regen lint \
 	checkpatch sparse install modules_install uninstall clean cleancache help
