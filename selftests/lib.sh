@@ -375,6 +375,17 @@ two_nodes() {
 	node "$b" 2 1
 }
 
+# elsewhere: ipmesh0 of a moves to a namespace of its own, $pod
+elsewhere() {
+	setup_ns pod
+	ip -n "$a" link set ipmesh0 netns "$pod"
+	ip_batch "$pod" <<-END
+		link set ipmesh0 up
+		addr add 10.244.1.1/32 dev ipmesh0
+		route add 10.244.2.0/24 via 172.16.40.2 dev ipmesh0 onlink
+	END
+}
+
 # node NS OWN OTHER [KEY VALUE]…
 node() {
 	local ns=$1 own=$2 other=$3

@@ -283,14 +283,8 @@ changes_under_traffic() {
 
 # The device in another namespace than its underlay.
 moved() {
-	setup_ns pod
 	two_nodes
-	ip -n "$a" link set ipmesh0 netns "$pod"
-	ip_batch "$pod" <<-END
-		link set ipmesh0 up
-		addr add 10.244.1.1/32 dev ipmesh0
-		route add 10.244.2.0/24 via 172.16.40.2 dev ipmesh0 onlink
-	END
+	elsewhere
 	pings "$pod" 10.244.2.1
 	counts "$pod" ipmesh0 172.16.40.2 -- tx_packets=3 rx_packets=3
 	# the device goes with its underlay

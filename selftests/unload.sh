@@ -193,17 +193,6 @@ not_tracked() {
 	no_trace
 }
 
-# ipmesh0 of a, in a namespace of its own
-elsewhere() {
-	setup_ns pod
-	ip -n "$a" link set ipmesh0 netns "$pod"
-	ip_batch "$pod" <<-END
-		link set ipmesh0 up
-		addr add 10.244.1.1/32 dev ipmesh0
-		route add 10.244.2.0/24 via 172.16.40.2 dev ipmesh0 onlink
-	END
-}
-
 received() {
 	[ "$(count "$b" ipmesh0 rx_packets)" -gt "$1" ]
 }
