@@ -12,7 +12,36 @@
 #include "device.h"
 #include "message.h"
 #include "peer.h"
+#include "source.h"
 #include "udp.h"
+
+/* Pod CIDRs and outer prefixes are held alike, each in a table of their own. */
+static struct ipmesh_prefix_table *table_of(struct ipmesh_dev *ipm, bool outer)
+{
+	return outer ? &ipm->froms : &ipm->prefixes;
+}
+
+static struct ipmesh_peer_set *set_of(struct ipmesh_peer *peer, bool outer)
+{
+	return outer ? &peer->froms : &peer->cidrs;
+}
+
+static void refuse_held_outer(const struct ipmesh_change_cidr *cidr,
+			      const struct ipmesh_peer *holder,
+			      struct netlink_ext_ack *extack)
+{
+	const char *name = holder->name ?: "";
+	const char *space = *name ? " " : "";
+
+	if (ipmesh_addr_is4(&holder->endpoint))
+		NL_SET_ERR_MSG_ATTR_FMT(extack, cidr->attr,
+					"Peer %pI4%s%.14s has this outer prefix; say move to take it",
+					&holder->endpoint.s6_addr32[3], space, name);
+	else
+		NL_SET_ERR_MSG_ATTR_FMT(extack, cidr->attr,
+					"Peer %pI6c%s%.8s has this outer prefix; say move",
+					&holder->endpoint, space, name);
+}
 
 static void refuse_held(const struct ipmesh_change_cidr *cidr,
 			const struct ipmesh_peer *holder,
@@ -44,32 +73,55 @@ static struct ipmesh_peer *peer_of(const struct ipmesh_dev *ipm,
 	return peer;
 }
 
+static void refuse_twice(const struct ipmesh_change_cidr *cidr, bool outer,
+			 struct netlink_ext_ack *extack)
+{
+	if (outer)
+		NL_SET_ERR_MSG_ATTR(extack, cidr->attr,
+				    "The request names this outer prefix twice");
+	else
+		NL_SET_ERR_MSG_ATTR(extack, cidr->attr,
+				    "The request names this pod CIDR twice");
+}
+
+static void refuse_not_held(const struct ipmesh_change_cidr *cidr, bool outer,
+			    struct netlink_ext_ack *extack)
+{
+	if (outer)
+		NL_SET_ERR_MSG_ATTR(extack, cidr->attr,
+				    "The peer does not have this outer prefix");
+	else
+		NL_SET_ERR_MSG_ATTR(extack, cidr->attr,
+				    "The peer does not hold this pod CIDR");
+}
+
 /* Everything that can be refused without a change is refused here; what is
  * left to fail is memory.
  */
 static int check_cidr(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
 		      const struct ipmesh_peer *peer,
-		      struct ipmesh_change_cidr *cidr,
+		      struct ipmesh_change_cidr *cidr, bool outer,
 		      struct netlink_ext_ack *extack)
 {
-	struct ipmesh_prefix *prefix = ipmesh_prefix_get(&ipm->prefixes, &cidr->key);
+	struct ipmesh_prefix *prefix = ipmesh_prefix_get(table_of(ipm, outer), &cidr->key);
 	struct ipmesh_peer *holder;
 
 	holder = prefix ? peer_of(ipm, prefix) : NULL;
 	if (cidr->remove) {
 		if (!prefix || holder != peer) {
-			NL_SET_ERR_MSG_ATTR(extack, cidr->attr,
-					    "The peer does not hold this pod CIDR");
+			refuse_not_held(cidr, outer, extack);
 			return -ENOENT;
 		}
 	} else if (prefix && holder != peer && !change->move) {
-		refuse_held(cidr, holder, extack);
+		if (outer)
+			refuse_held_outer(cidr, holder, extack);
+		else
+			refuse_held(cidr, holder, extack);
 		return -EEXIST;
 	}
 	if (prefix) {
 		if (prefix->stamp == ipm->stamp) {
-			NL_SET_ERR_MSG_ATTR(extack, cidr->attr,
-					    "The request names this pod CIDR twice");
+			refuse_twice(cidr, outer, extack);
 			return -EINVAL;
 		}
 		prefix->stamp = ipm->stamp;
@@ -84,18 +136,18 @@ static int check_cidr(struct ipmesh_dev *ipm, const struct ipmesh_change *change
 }
 
 static int check_cidrs(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
-		       const struct ipmesh_peer *peer,
-		       struct netlink_ext_ack *extack)
+		       struct ipmesh_peer *peer, const struct ipmesh_change_list *list,
+		       bool outer, struct netlink_ext_ack *extack)
 {
 	unsigned int removed = 0, kept = 0, added = 0;
-	unsigned int held = peer ? peer->cidr_count : 0;
+	unsigned int held = peer ? set_of(peer, outer)->count : 0;
 	unsigned int i;
 	int err;
 
-	for (i = 0; i < change->count; i++) {
-		struct ipmesh_change_cidr *cidr = &change->cidrs[i];
+	for (i = 0; i < list->count; i++) {
+		struct ipmesh_change_cidr *cidr = &list->cidrs[i];
 
-		err = check_cidr(ipm, change, peer, cidr, extack);
+		err = check_cidr(ipm, change, peer, cidr, outer, extack);
 		if (err)
 			return err;
 		if (cidr->remove)
@@ -105,8 +157,14 @@ static int check_cidrs(struct ipmesh_dev *ipm, const struct ipmesh_change *chang
 		else
 			added++;
 	}
-	held = change->replace_cidrs ? kept : held - removed;
-	if (held + added > IPMESH_MAX_CIDRS) {
+	held = list->replace ? kept : held - removed;
+	if (outer && held + added > IPMESH_MAX_FROMS) {
+		NL_SET_ERR_MSG_ATTR(extack, change->endpoint_attr,
+				    "A peer has at most 64 outer prefixes");
+		BUILD_BUG_ON(IPMESH_MAX_FROMS != 64);
+		return -ENOSPC;
+	}
+	if (!outer && held + added > IPMESH_MAX_CIDRS) {
 		NL_SET_ERR_MSG_ATTR_FMT(extack, change->endpoint_attr,
 					"A peer holds at most %d pod CIDRs", IPMESH_MAX_CIDRS);
 		return -ENOSPC;
@@ -114,18 +172,37 @@ static int check_cidrs(struct ipmesh_dev *ipm, const struct ipmesh_change *chang
 	return 0;
 }
 
-static void drop_inserted(struct ipmesh_dev *ipm, struct ipmesh_change *change,
-			  unsigned int n)
+/* Packets from them come by the underlay. */
+static int check_outer_family(const struct ipmesh_change *change,
+			      struct netlink_ext_ack *extack)
+{
+	bool is4 = ipmesh_addr_is4(&change->endpoint);
+	unsigned int i;
+
+	for (i = 0; i < change->froms.count; i++) {
+		const struct ipmesh_change_cidr *cidr = &change->froms.cidrs[i];
+
+		if (ipmesh_prefix_is4(&cidr->key) == is4)
+			continue;
+		NL_SET_ERR_MSG_ATTR(extack, cidr->attr,
+				    "An outer prefix must be of the endpoint's family");
+		return -EAFNOSUPPORT;
+	}
+	return 0;
+}
+
+static void drop_inserted(struct ipmesh_dev *ipm, struct ipmesh_change_list *list,
+			  unsigned int n, bool outer)
 {
 	while (n--) {
-		struct ipmesh_change_cidr *cidr = &change->cidrs[n];
+		struct ipmesh_change_cidr *cidr = &list->cidrs[n];
 
 		if (cidr->remove || !list_empty(&cidr->prefix->list))
 			continue;
 		if (cidr->from)
 			kfree(cidr->prefix);
 		else
-			ipmesh_prefix_remove(&ipm->prefixes, cidr->prefix);
+			ipmesh_prefix_remove(table_of(ipm, outer), cidr->prefix);
 	}
 }
 
@@ -144,17 +221,17 @@ static struct ipmesh_prefix *make_prefix(const struct ipmesh_dev *ipm,
 	return prefix;
 }
 
-/* Makes the entries that the peer has not yet, and inserts those of pod CIDRs that
+/* Makes the entries that the peer has not yet, and inserts those of prefixes that
  * nobody holds. All stay on no list until the whole request is sure to succeed.
  */
-static int insert_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change *change,
-			struct ipmesh_peer *peer, struct netlink_ext_ack *extack)
+static int insert_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change_list *list,
+			struct ipmesh_peer *peer, bool outer, struct netlink_ext_ack *extack)
 {
 	unsigned int i;
 	int err;
 
-	for (i = 0; i < change->count; i++) {
-		struct ipmesh_change_cidr *cidr = &change->cidrs[i];
+	for (i = 0; i < list->count; i++) {
+		struct ipmesh_change_cidr *cidr = &list->cidrs[i];
 		struct ipmesh_prefix *prefix;
 
 		if (cidr->remove || cidr->prefix)
@@ -164,13 +241,12 @@ static int insert_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 		prefix = make_prefix(ipm, cidr, peer);
 		if (!prefix)
 			goto drop_inserted;
-		err = cidr->from ? 0 : ipmesh_prefix_insert(&ipm->prefixes, prefix);
+		err = cidr->from ? 0 : ipmesh_prefix_insert(table_of(ipm, outer), prefix);
 		if (err) {
 			kfree(prefix);
 			/* all that were there before are known */
 			if (err == -EEXIST) {
-				NL_SET_ERR_MSG_ATTR(extack, cidr->attr,
-						    "The request names this pod CIDR twice");
+				refuse_twice(cidr, outer, extack);
 				err = -EINVAL;
 			}
 			goto drop_inserted;
@@ -180,56 +256,56 @@ static int insert_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 	return 0;
 
 drop_inserted:
-	drop_inserted(ipm, change, i);
+	drop_inserted(ipm, list, i, outer);
 	return err;
 }
 
 static void remove_cidr(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
-			struct ipmesh_prefix *prefix)
+			struct ipmesh_prefix *prefix, bool outer)
 {
 	list_del(&prefix->list);
-	peer->cidr_count--;
-	ipmesh_prefix_remove(&ipm->prefixes, prefix);
+	set_of(peer, outer)->count--;
+	ipmesh_prefix_remove(table_of(ipm, outer), prefix);
 }
 
-/* Cannot fail. A moved pod CIDR has one or the other peer at any moment. */
-static void commit_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change *change,
-			 struct ipmesh_peer *peer)
+/* Cannot fail. A moved prefix has one or the other peer at any moment. */
+static void commit_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change_list *list,
+			 struct ipmesh_peer *peer, bool outer)
 {
+	struct ipmesh_peer_set *set = set_of(peer, outer);
 	struct ipmesh_prefix *prefix, *tmp;
 	unsigned int i;
 
-	for (i = 0; i < change->count; i++) {
-		struct ipmesh_change_cidr *cidr = &change->cidrs[i];
+	for (i = 0; i < list->count; i++) {
+		struct ipmesh_change_cidr *cidr = &list->cidrs[i];
 
 		if (cidr->remove) {
-			remove_cidr(ipm, peer, cidr->prefix);
+			remove_cidr(ipm, peer, cidr->prefix, outer);
 			continue;
 		}
 		if (cidr->from) {
 			list_del(&cidr->old->list);
-			cidr->from->cidr_count--;
-			ipmesh_prefix_replace(&ipm->prefixes, cidr->old, cidr->prefix);
+			set_of(cidr->from, outer)->count--;
+			ipmesh_prefix_replace(table_of(ipm, outer), cidr->old, cidr->prefix);
 		}
 		if (list_empty(&cidr->prefix->list)) {
-			list_add_tail(&cidr->prefix->list, &peer->cidrs);
-			peer->cidr_count++;
+			list_add_tail(&cidr->prefix->list, &set->list);
+			set->count++;
 		}
 	}
-	if (!change->replace_cidrs)
+	if (!list->replace)
 		return;
-	list_for_each_entry_safe(prefix, tmp, &peer->cidrs, list)
+	list_for_each_entry_safe(prefix, tmp, &set->list, list)
 		if (prefix->stamp != ipm->stamp)
-			remove_cidr(ipm, peer, prefix);
+			remove_cidr(ipm, peer, prefix, outer);
 }
 
-static void notify(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
-		   struct ipmesh_peer *peer, bool created)
+static void notify_losers(struct ipmesh_dev *ipm, const struct ipmesh_change_list *list)
 {
 	unsigned int i;
 
-	for (i = 0; i < change->count; i++) {
-		struct ipmesh_peer *from = change->cidrs[i].from;
+	for (i = 0; i < list->count; i++) {
+		struct ipmesh_peer *from = list->cidrs[i].from;
 
 		if (!from || from->stamp == ipm->stamp)
 			continue;
@@ -237,6 +313,13 @@ static void notify(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
 		ipmesh_message_notify(ipm, from, IPMESH_CMD_PEER_SET_NTF,
 				      IPMESH_CAUSE_MOVE);
 	}
+}
+
+static void notify(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
+		   struct ipmesh_peer *peer, bool created)
+{
+	notify_losers(ipm, &change->cidrs);
+	notify_losers(ipm, &change->froms);
 	ipmesh_message_notify(ipm, peer, created ? IPMESH_CMD_PEER_NEW_NTF :
 						   IPMESH_CMD_PEER_SET_NTF,
 			      IPMESH_CAUSE_REQUEST);
@@ -310,7 +393,7 @@ static void commit_encap(struct ipmesh_dev *ipm, const struct ipmesh_change *cha
 		WRITE_ONCE(peer->to.encap, change->encap);
 	if (change->dport_set)
 		WRITE_ONCE(peer->to.dport, change->dport);
-	list_for_each_entry(prefix, &peer->cidrs, list)
+	list_for_each_entry(prefix, &peer->cidrs.list, list)
 		ipmesh_prefix_redirect(&ipm->prefixes, prefix, &peer->to);
 	/* the way may depend on protocol and port; cached routes are stale */
 	ipmesh_device_changed(ipm);
@@ -342,6 +425,7 @@ int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 		     struct netlink_ext_ack *extack)
 {
 	struct ipmesh_peer *peer, *created = NULL;
+	struct ipmesh_sources *sources;
 	unsigned int udp_peers;
 	char *name;
 	int err;
@@ -365,13 +449,20 @@ int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 		if (err)
 			return err;
 	}
-	err = check_cidrs(ipm, change, peer, extack);
+	err = check_outer_family(change, extack);
+	if (!err)
+		err = check_cidrs(ipm, change, peer, &change->cidrs, false, extack);
+	if (!err)
+		err = check_cidrs(ipm, change, peer, &change->froms, true, extack);
 	if (err)
 		return err;
 
-	err = make_name(change, &name);
+	err = ipmesh_source_prepare(peer, &change->sources, &sources, extack);
 	if (err)
 		return err;
+	err = make_name(change, &name);
+	if (err)
+		goto free_sources;
 	if (!peer) {
 		created = ipmesh_peer_add(ipm, &change->endpoint);
 		if (IS_ERR(created)) {
@@ -386,11 +477,16 @@ int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 		if (err)
 			goto del_peer;
 	}
-	err = insert_cidrs(ipm, change, peer, extack);
+	err = insert_cidrs(ipm, &change->cidrs, peer, false, extack);
 	if (err)
 		goto unwant_udp;
+	err = insert_cidrs(ipm, &change->froms, peer, true, extack);
+	if (err)
+		goto drop_inserted;
 
-	commit_cidrs(ipm, change, peer);
+	ipmesh_source_commit(peer, &change->sources, sources);
+	commit_cidrs(ipm, &change->cidrs, peer, false);
+	commit_cidrs(ipm, &change->froms, peer, true);
 	commit_encap(ipm, change, peer, udp_peers);
 	want_udp(ipm, change, udp_peers, NULL);
 	if (change->name) {
@@ -402,6 +498,8 @@ int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 	notify(ipm, change, peer, created);
 	return 0;
 
+drop_inserted:
+	drop_inserted(ipm, &change->cidrs, change->cidrs.count, false);
 unwant_udp:
 	want_udp(ipm, change, ipm->udp_peers, NULL);
 del_peer:
@@ -409,5 +507,7 @@ del_peer:
 		ipmesh_peer_del(ipm, created);
 free_name:
 	kfree(name);
+free_sources:
+	kfree(sources);
 	return err;
 }

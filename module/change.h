@@ -12,11 +12,12 @@ struct netlink_ext_ack;
 struct nlattr;
 
 /**
- * struct ipmesh_change_cidr - a pod CIDR in a request
+ * struct ipmesh_change_cidr - a pod CIDR, a source or an outer prefix in a request
  * @key: the prefix
  * @remove: take it away
  * @attr: where the request names it
- * @prefix: its entry: made for the request, or already in the table
+ * @prefix: its entry: made for the request, or already in the table; like the next two
+ *	not of a source
  * @from: the peer that loses it to another one
  * @old: the entry of that peer, in the table until the request succeeds
  */
@@ -30,33 +31,45 @@ struct ipmesh_change_cidr {
 };
 
 /**
+ * struct ipmesh_change_list - what a request says of prefixes of one kind
+ * @replace: those that are not named go
+ * @count: length of @cidrs
+ * @cidrs: those that the request names
+ */
+struct ipmesh_change_list {
+	bool replace;
+	unsigned int count;
+	struct ipmesh_change_cidr *cidrs;
+};
+
+/**
  * struct ipmesh_change - a request to make or change a peer
  * @endpoint: the peer, an IPv4 address v4-mapped
  * @endpoint_attr: where the request names it
  * @may_exist: a peer that is there is changed
  * @may_create: a peer that is not there is made
- * @replace_cidrs: pod CIDRs that are not named go
- * @move: pod CIDRs of other peers are taken over
+ * @move: pod CIDRs and outer prefixes of other peers are taken over
  * @name: new label, "" for none, NULL to leave it
  * @encap: enum ipmesh_encap, or -1 to leave it
  * @dport: UDP destination port, network byte order; 0 for the device's
  * @dport_set: @dport is to be set
- * @count: pod CIDRs in @cidrs
- * @cidrs: pod CIDRs that the request names
+ * @cidrs: pod CIDRs
+ * @sources: inner sources besides them
+ * @froms: outer prefixes that packets of the peer come from
  */
 struct ipmesh_change {
 	struct in6_addr endpoint;
 	const struct nlattr *endpoint_attr;
 	bool may_exist;
 	bool may_create;
-	bool replace_cidrs;
 	bool move;
 	const char *name;
 	int encap;
 	__be16 dport;
 	bool dport_set;
-	unsigned int count;
-	struct ipmesh_change_cidr *cidrs;
+	struct ipmesh_change_list cidrs;
+	struct ipmesh_change_list sources;
+	struct ipmesh_change_list froms;
 };
 
 int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,

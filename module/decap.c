@@ -20,6 +20,7 @@
 #include "part.h"
 #include "peer.h"
 #include "prefix.h"
+#include "source.h"
 #include "stats.h"
 #include "trace.h"
 
@@ -27,7 +28,7 @@
 static struct ipmesh_part_rx *find_peer(const struct ipmesh_conf *conf,
 					const struct ipmesh_decap_cb *cb)
 {
-	const struct ipmesh_peer *peer = ipmesh_peer_find(conf->ipm, &cb->endpoint);
+	const struct ipmesh_peer *peer = ipmesh_peer_from(conf->ipm, &cb->endpoint);
 
 	return peer ? ipmesh_part_rx(&conf->ipm->parts, peer->to.part) : NULL;
 }
@@ -39,9 +40,23 @@ static noinline unsigned int refuse(const struct ipmesh_conf *conf,
 	return conf->open || find_peer(conf, cb) ? cause : IPMESH_A_DROPS_UNKNOWN_PEER;
 }
 
-/* The inner source is in no pod CIDR of the peer: a strict device takes the peer's
- * own address, its endpoint.
+/* Whether a peer may send from an inner source, by the rules that are rare: its own
+ * address, its sources; and its pod CIDRs where the packet is its by an outer prefix,
+ * as these have been compared with the outer source alone.
  */
+static bool may_send(const struct ipmesh_conf *conf, const struct ipmesh_peer *peer,
+		     const struct ipmesh_decap_cb *cb, const struct in6_addr *saddr)
+{
+	struct ipmesh_prefix_to to;
+
+	if (ipv6_addr_equal(saddr, &peer->endpoint) || ipmesh_source_has(peer, saddr))
+		return true;
+	return !ipv6_addr_equal(&cb->endpoint, &peer->endpoint) &&
+	       ipmesh_prefix_find(&conf->ipm->prefixes, saddr, &to) &&
+	       to.part == peer->to.part;
+}
+
+/* The inner source is in no pod CIDR of a peer with this endpoint. */
 static noinline unsigned int check_other6(const struct ipmesh_conf *conf,
 					  struct ipmesh_decap_cb *cb,
 					  const struct in6_addr *saddr)
@@ -53,7 +68,7 @@ static noinline unsigned int check_other6(const struct ipmesh_conf *conf,
 		return 0;
 	if (!cb->rx)
 		return IPMESH_A_DROPS_UNKNOWN_PEER;
-	return ipv6_addr_equal(saddr, &cb->endpoint) ? 0 : IPMESH_A_DROPS_SRC_NOT_ALLOWED;
+	return may_send(conf, cb->rx->peer, cb, saddr) ? 0 : IPMESH_A_DROPS_SRC_NOT_ALLOWED;
 }
 
 static noinline unsigned int check_other4(const struct ipmesh_conf *conf,

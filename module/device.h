@@ -41,6 +41,8 @@ struct ipmesh_udp;
  * @notrack: the device has a share in the hooks of track.c; under RTNL
  * @mtu_auto: the MTU follows the underlay; under RTNL
  * @mtu_following: the MTU is being set by ourselves; under RTNL
+ * @froms: outer prefixes of all peers; written under @lock, read under RCU for a packet
+ *	from no endpoint
  */
 struct ipmesh_dev {
 	struct ipmesh_conf __rcu *conf;
@@ -66,6 +68,8 @@ struct ipmesh_dev {
 	bool notrack;
 	bool mtu_auto;
 	bool mtu_following;
+
+	struct ipmesh_prefix_table froms;
 };
 
 /**

@@ -19,7 +19,7 @@
  * @done: nothing is left
  * @interrupted: a device changed when none of its peers was left to say so
  * @id: peer to go on with, by &ipmesh_peer.id
- * @cidr: pod CIDR of it to go on with
+ * @cidr: prefix of it to go on with, as ipmesh_message_put() counts them
  */
 struct dump {
 	u32 ifindex;

@@ -10,11 +10,12 @@
 #include "netlink-gen.h"
 #include "peer.h"
 #include "prefix.h"
+#include "source.h"
 #include "stats.h"
 
-static int put_cidr(struct sk_buff *skb, const struct ipmesh_prefix_key *key)
+static int put_prefix(struct sk_buff *skb, int type, const struct ipmesh_prefix_key *key)
 {
-	struct nlattr *nest = nla_nest_start(skb, IPMESH_A_PEER_CIDR);
+	struct nlattr *nest = nla_nest_start(skb, type);
 	unsigned int base = ipmesh_prefix_is4(key) ? 96 : 0;
 
 	if (!nest)
@@ -62,9 +63,10 @@ static int put_stats(struct sk_buff *skb, const struct ipmesh_peer *peer)
 	return 0;
 }
 
-/* Room for a peer with all its pod CIDRs. */
+/* Room for a peer with all its prefixes. */
 static size_t peer_size(const struct ipmesh_peer *peer)
 {
+	const struct ipmesh_sources *sources = ipmesh_source_get(peer);
 	size_t cidr = nla_total_size(sizeof(struct in6_addr)) +	/* PREFIX */
 		      nla_total_size(sizeof(u8));		/* LENGTH */
 	size_t stats = 6 * nla_total_size_64bit(sizeof(u64)) +
@@ -78,7 +80,55 @@ static size_t peer_size(const struct ipmesh_peer *peer)
 	       nla_total_size(sizeof(u32)) +			/* CAUSE */
 	       nla_total_size(sizeof(u32)) +			/* ENCAP */
 	       nla_total_size(sizeof(u16)) +			/* DPORT */
-	       peer->cidr_count * nla_total_size(cidr);		/* CIDR */
+	       (peer->cidrs.count +				/* CIDR */
+		(sources ? sources->count : 0) +		/* SOURCE */
+		peer->froms.count) * nla_total_size(cidr);	/* FROM */
+}
+
+/**
+ * struct cursor - which prefixes of a peer go into a message
+ * @n: prefixes that were passed
+ * @from: the first one that is to go, by its place among all
+ */
+struct cursor {
+	unsigned int n;
+	unsigned int from;
+};
+
+static int put_next(struct sk_buff *skb, struct cursor *c, int type,
+		    const struct ipmesh_prefix_key *key)
+{
+	int err = c->n < c->from ? 0 : put_prefix(skb, type, key);
+
+	if (!err)
+		c->n++;
+	return err;
+}
+
+static int put_set(struct sk_buff *skb, struct cursor *c, int type,
+		   const struct ipmesh_peer_set *set)
+{
+	const struct ipmesh_prefix *prefix;
+	int err = 0;
+
+	list_for_each_entry(prefix, &set->list, list) {
+		err = put_next(skb, c, type, &prefix->key);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+static int put_prefixes(struct sk_buff *skb, struct cursor *c, const struct ipmesh_peer *peer)
+{
+	const struct ipmesh_sources *sources = ipmesh_source_get(peer);
+	unsigned int i;
+	int err;
+
+	err = put_set(skb, c, IPMESH_A_PEER_CIDR, &peer->cidrs);
+	for (i = 0; !err && sources && i < sources->count; i++)
+		err = put_next(skb, c, IPMESH_A_PEER_SOURCE, &sources->key[i]);
+	return err ?: put_set(skb, c, IPMESH_A_PEER_FROM, &peer->froms);
 }
 
 /**
@@ -86,8 +136,8 @@ static size_t peer_size(const struct ipmesh_peer *peer)
  * @skb: the message, behind its header
  * @ipm: the device
  * @peer: a peer of it
- * @from: the pod CIDR to begin with, by its place in the list; set to where
- *	the next message begins, 0 when all are told
+ * @from: the prefix to begin with, by its place among pod CIDRs, sources and outer
+ *	prefixes; set to where the next message begins, 0 when all are told
  *
  * The first message of a peer also has its name and counters.
  *
@@ -98,8 +148,7 @@ static size_t peer_size(const struct ipmesh_peer *peer)
 int ipmesh_message_put(struct sk_buff *skb, struct ipmesh_dev *ipm,
 		       struct ipmesh_peer *peer, unsigned int *from)
 {
-	const struct ipmesh_prefix *prefix;
-	unsigned int n = 0;
+	struct cursor c = { .from = *from };
 
 	lockdep_assert_held(&ipm->lock);
 
@@ -112,16 +161,12 @@ int ipmesh_message_put(struct sk_buff *skb, struct ipmesh_dev *ipm,
 		       put_stats(skb, peer)))
 		return -EMSGSIZE;
 
-	list_for_each_entry(prefix, &peer->cidrs, list) {
-		if (n++ < *from)
-			continue;
-		if (put_cidr(skb, &prefix->key)) {
-			/* a message without progress would come for ever */
-			if (n - 1 == *from)
-				return -EMSGSIZE;
-			*from = n - 1;
-			return 1;
-		}
+	if (put_prefixes(skb, &c, peer)) {
+		/* a message without progress would come for ever */
+		if (c.n == *from)
+			return -EMSGSIZE;
+		*from = c.n;
+		return 1;
 	}
 	*from = 0;
 	return 0;

@@ -75,6 +75,7 @@ static int get_endpoint(struct genl_info *info, struct in6_addr *endpoint)
 	return 0;
 }
 
+/* A pod CIDR, a source or an outer prefix. */
 static int get_cidr(struct genl_info *info, const struct nlattr *attr,
 		    struct ipmesh_change_cidr *cidr)
 {
@@ -88,28 +89,28 @@ static int get_cidr(struct genl_info *info, const struct nlattr *attr,
 	if (err)
 		return err;
 	if (!tb[IPMESH_A_CIDR_PREFIX] || !tb[IPMESH_A_CIDR_LENGTH]) {
-		NL_SET_ERR_MSG_ATTR(info->extack, attr, "A pod CIDR needs a prefix and a length");
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "A prefix needs an address and a length");
 		return -EINVAL;
 	}
 	attr = tb[IPMESH_A_CIDR_PREFIX];
 	plen = nla_get_u8(tb[IPMESH_A_CIDR_LENGTH]);
 	if (!ipmesh_addr_parse(attr, &addr)) {
 		NL_SET_ERR_MSG_ATTR(info->extack, attr,
-				    "A pod CIDR's prefix must have 4 or 16 bytes");
+				    "A prefix must have 4 or 16 bytes");
 		return -EINVAL;
 	}
 	if (nla_len(attr) == sizeof(addr) && ipmesh_addr_is4(&addr)) {
 		NL_SET_ERR_MSG_ATTR(info->extack, attr,
-				    "A v4-mapped pod CIDR is none; give 4 bytes");
+				    "A v4-mapped prefix is none; give 4 bytes");
 		return -EINVAL;
 	}
 	if (plen > 8 * nla_len(attr)) {
 		NL_SET_ERR_MSG_ATTR(info->extack, tb[IPMESH_A_CIDR_LENGTH],
-				    "An IPv4 pod CIDR has a length of at most 32");
+				    "An IPv4 prefix has a length of at most 32");
 		return -EINVAL;
 	}
 	if (!ipmesh_prefix_key_make(&cidr->key, nla_data(attr), nla_len(attr), plen)) {
-		NL_SET_ERR_MSG_ATTR(info->extack, attr, "A pod CIDR's host bits must be zero");
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "The host bits of a prefix must be zero");
 		return -EINVAL;
 	}
 	cidr->attr = attr;
@@ -117,18 +118,57 @@ static int get_cidr(struct genl_info *info, const struct nlattr *attr,
 	return 0;
 }
 
+/* All prefixes of a kind that the request names; @max is what a peer may have. */
+static int get_list(struct genl_info *info, int type, unsigned int max,
+		    struct ipmesh_change_list *list)
+{
+	const struct nlattr *attr;
+	unsigned int count = 0;
+	int rem, err;
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+		count += nla_type(attr) == type;
+	if (!count)
+		return 0;
+	/* more could not be held, together with as many that are removed */
+	if (count > 2 * max) {
+		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[type],
+				    "The request names too many prefixes");
+		return -E2BIG;
+	}
+	list->cidrs = kvcalloc(count, sizeof(*list->cidrs), GFP_KERNEL_ACCOUNT);
+	if (!list->cidrs)
+		return -ENOMEM;
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != type)
+			continue;
+		err = get_cidr(info, attr, &list->cidrs[list->count]);
+		if (err)
+			return err;
+		if (list->replace && list->cidrs[list->count].remove) {
+			NL_SET_ERR_MSG_ATTR(info->extack, attr,
+					    "Prefixes are either replaced or removed one by one");
+			return -EINVAL;
+		}
+		list->count++;
+	}
+	return 0;
+}
+
 static int get_change(struct genl_info *info, struct ipmesh_change *change)
 {
 	struct nlattr *attr = info->attrs[IPMESH_A_PEER_FLAGS];
 	u32 flags = attr ? nla_get_u32(attr) : 0;
-	unsigned int count = 0;
-	int rem, err;
+	int err;
 
 	err = get_endpoint(info, &change->endpoint);
 	if (err)
 		return err;
 	change->endpoint_attr = info->attrs[IPMESH_A_PEER_ENDPOINT];
-	change->replace_cidrs |= flags & IPMESH_PEER_FLAGS_REPLACE_CIDRS;
+	change->cidrs.replace |= flags & IPMESH_PEER_FLAGS_REPLACE_CIDRS;
+	change->sources.replace |= flags & IPMESH_PEER_FLAGS_REPLACE_SOURCES;
+	change->froms.replace |= flags & IPMESH_PEER_FLAGS_REPLACE_FROMS;
 	change->move = flags & IPMESH_PEER_FLAGS_MOVE;
 	if (info->attrs[IPMESH_A_PEER_ENCAP])
 		change->encap = nla_get_u32(info->attrs[IPMESH_A_PEER_ENCAP]);
@@ -139,33 +179,12 @@ static int get_change(struct genl_info *info, struct ipmesh_change *change)
 	if (info->attrs[IPMESH_A_PEER_NAME])
 		change->name = nla_data(info->attrs[IPMESH_A_PEER_NAME]);
 
-	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
-		count += nla_type(attr) == IPMESH_A_PEER_CIDR;
-	if (!count)
-		return 0;
-	/* more could not be held, together with as many that are removed */
-	if (count > 2 * IPMESH_MAX_CIDRS) {
-		GENL_SET_ERR_MSG(info, "The request names too many pod CIDRs");
-		return -E2BIG;
-	}
-	change->cidrs = kvcalloc(count, sizeof(*change->cidrs), GFP_KERNEL_ACCOUNT);
-	if (!change->cidrs)
-		return -ENOMEM;
-
-	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
-		if (nla_type(attr) != IPMESH_A_PEER_CIDR)
-			continue;
-		err = get_cidr(info, attr, &change->cidrs[change->count]);
-		if (err)
-			return err;
-		if (change->replace_cidrs && change->cidrs[change->count].remove) {
-			NL_SET_ERR_MSG_ATTR(info->extack, attr,
-					    "Pod CIDRs are either replaced or removed one by one");
-			return -EINVAL;
-		}
-		change->count++;
-	}
-	return 0;
+	err = get_list(info, IPMESH_A_PEER_CIDR, IPMESH_MAX_CIDRS, &change->cidrs);
+	if (!err)
+		err = get_list(info, IPMESH_A_PEER_SOURCE, IPMESH_MAX_SOURCES, &change->sources);
+	if (!err)
+		err = get_list(info, IPMESH_A_PEER_FROM, IPMESH_MAX_FROMS, &change->froms);
+	return err;
 }
 
 /* The MTU of a device whose packets go more than one way is that of the
@@ -189,11 +208,11 @@ static int do_change(struct genl_info *info, struct ipmesh_change *change)
 
 	err = get_change(info, change);
 	if (err)
-		goto free_cidrs;
+		goto free_lists;
 	ipm = find_device(info);
 	if (IS_ERR(ipm)) {
 		err = PTR_ERR(ipm);
-		goto free_cidrs;
+		goto free_lists;
 	}
 	err = lock_device(ipm, info);
 	if (err)
@@ -209,8 +228,10 @@ static int do_change(struct genl_info *info, struct ipmesh_change *change)
 
 put_device:
 	drop_device(ipm);
-free_cidrs:
-	kvfree(change->cidrs);
+free_lists:
+	kvfree(change->cidrs.cidrs);
+	kvfree(change->sources.cidrs);
+	kvfree(change->froms.cidrs);
 	return err;
 }
 
@@ -221,7 +242,7 @@ free_cidrs:
  *
  * The flags mean what they mean for routes: CREATE makes a peer, EXCL or the
  * absence of REPLACE refuses one that is there, REPLACE gives it the name and
- * the pod CIDRs of the request and no others.
+ * the prefixes of the request and no others.
  *
  * Return: 0 or a negative error.
  */
@@ -231,7 +252,9 @@ int ipmesh_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)
 	struct ipmesh_change change = {
 		.may_create = flags & NLM_F_CREATE,
 		.may_exist = (flags & NLM_F_REPLACE) && !(flags & NLM_F_EXCL),
-		.replace_cidrs = true,
+		.cidrs.replace = true,
+		.sources.replace = true,
+		.froms.replace = true,
 		/* what is replaced has no name unless the request gives one */
 		.name = "",
 		.encap = IPMESH_ENCAP_DEVICE,

@@ -9,6 +9,7 @@
 #include "part.h"
 #include "peer.h"
 #include "prefix.h"
+#include "source.h"
 #include "udp.h"
 #include "underlay.h"
 
@@ -56,8 +57,13 @@ int ipmesh_peer_init(struct ipmesh_dev *ipm)
 	err = ipmesh_prefix_init(&ipm->prefixes);
 	if (err)
 		goto destroy_peers;
+	err = ipmesh_prefix_init(&ipm->froms);
+	if (err)
+		goto destroy_prefixes;
 	return 0;
 
+destroy_prefixes:
+	ipmesh_prefix_destroy(&ipm->prefixes);
 destroy_peers:
 	rhashtable_destroy(&ipm->peers);
 	return err;
@@ -72,6 +78,7 @@ destroy_peers:
 void ipmesh_peer_destroy(struct ipmesh_dev *ipm)
 {
 	ipmesh_part_destroy(&ipm->parts);
+	ipmesh_prefix_destroy(&ipm->froms);
 	ipmesh_prefix_destroy(&ipm->prefixes);
 	rhashtable_destroy(&ipm->peers);
 	xa_destroy(&ipm->ids);
@@ -108,8 +115,32 @@ struct ipmesh_peer *ipmesh_peer_find4(struct ipmesh_dev *ipm, __be32 endpoint)
 	return rhashtable_lookup(&ipm->peers, &key, peer_params);
 }
 
+/**
+ * ipmesh_peer_from - the peer that a packet from an outer source is of
+ * @ipm: the device
+ * @source: outer source, an IPv4 one v4-mapped
+ *
+ * The one with this endpoint, else the one with the longest outer prefix that holds it.
+ *
+ * Context: RCU.
+ * Return: the peer, valid until the end of that section, or NULL for a stranger.
+ */
+struct ipmesh_peer *ipmesh_peer_from(struct ipmesh_dev *ipm, const struct in6_addr *source)
+{
+	struct ipmesh_peer *peer = ipmesh_peer_find(ipm, source);
+	struct ipmesh_prefix_to to;
+
+	if (peer)
+		return peer;
+	if (!ipmesh_prefix_find(&ipm->froms, source, &to))
+		return NULL;
+	return ipmesh_part_peer(&ipm->parts, to.part);
+}
+
 static void peer_free(struct ipmesh_peer *peer)
 {
+	/* without readers */
+	kfree(rcu_dereference_protected(peer->sources, true));
 	ipmesh_part_free(&peer->ipm->parts, peer->to.part);
 	kfree(peer->drops);
 	kmem_cache_free(peer_cache, peer);
@@ -144,7 +175,8 @@ struct ipmesh_peer *ipmesh_peer_add(struct ipmesh_dev *ipm,
 	peer->to.encap = IPMESH_ENCAP_DEVICE;
 	if (ipmesh_addr_is4(endpoint))
 		peer->to.endpoint4 = ipmesh_addr_get4(endpoint);
-	INIT_LIST_HEAD(&peer->cidrs);
+	INIT_LIST_HEAD(&peer->cidrs.list);
+	INIT_LIST_HEAD(&peer->froms.list);
 
 	err = ipmesh_part_alloc(&ipm->parts, peer, &peer->to.part);
 	if (err)
@@ -171,6 +203,16 @@ free_peer:
 	return ERR_PTR(err);
 }
 
+static void remove_prefixes(struct ipmesh_prefix_table *table, struct ipmesh_peer_set *set)
+{
+	struct ipmesh_prefix *prefix, *tmp;
+
+	list_for_each_entry_safe(prefix, tmp, &set->list, list) {
+		list_del(&prefix->list);
+		ipmesh_prefix_remove(table, prefix);
+	}
+}
+
 /**
  * ipmesh_peer_del - unlink a peer and free it after a grace period
  * @ipm: the device
@@ -183,14 +225,10 @@ free_peer:
  */
 void ipmesh_peer_del(struct ipmesh_dev *ipm, struct ipmesh_peer *peer)
 {
-	struct ipmesh_prefix *prefix, *tmp;
-
 	lockdep_assert_held(&ipm->lock);
 
-	list_for_each_entry_safe(prefix, tmp, &peer->cidrs, list) {
-		list_del(&prefix->list);
-		ipmesh_prefix_remove(&ipm->prefixes, prefix);
-	}
+	remove_prefixes(&ipm->prefixes, &peer->cidrs);
+	remove_prefixes(&ipm->froms, &peer->froms);
 	if (peer->to.encap == IPMESH_ENCAP_UDP)
 		ipm->udp_peers--;
 	rhashtable_remove_fast(&ipm->peers, &peer->node, peer_params);

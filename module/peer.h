@@ -12,6 +12,17 @@
 #include "prefix.h"
 
 struct ipmesh_dev;
+struct ipmesh_sources;
+
+/**
+ * struct ipmesh_peer_set - prefixes that a peer holds, of one kind
+ * @list: struct ipmesh_prefix; under the device's lock
+ * @count: length of @list; under the device's lock
+ */
+struct ipmesh_peer_set {
+	struct list_head list;
+	u32 count;
+};
 
 /**
  * struct ipmesh_peer - a remote node
@@ -21,8 +32,10 @@ struct ipmesh_dev;
  *	device's lock, the rest is constant; read under RCU
  * @ipm: the device; constant
  * @id: in &ipmesh_dev.ids; constant
- * @cidr_count: length of @cidrs; under the device's lock
- * @cidrs: its pod CIDRs, struct ipmesh_prefix; under the device's lock
+ * @cidrs: its pod CIDRs
+ * @froms: outer prefixes that its packets come from, besides @endpoint
+ * @sources: inner sources besides the pod CIDRs, or NULL for none; replaced as a
+ *	whole, under the device's lock; read under RCU
  * @name: label, or NULL; under the device's lock
  * @stamp: the last request that told of the peer; under the device's lock
  * @icmp_errors: ICMP errors about packets to it; written in softirq
@@ -37,8 +50,9 @@ struct ipmesh_peer {
 	struct ipmesh_prefix_to to;
 	u32 id;
 	struct ipmesh_dev *ipm;
-	u32 cidr_count;
-	struct list_head cidrs;
+	struct ipmesh_peer_set cidrs;
+	struct ipmesh_peer_set froms;
+	struct ipmesh_sources __rcu *sources;
 	char *name;
 	u32 stamp;
 	atomic_long_t icmp_errors;
@@ -53,6 +67,8 @@ void ipmesh_peer_destroy(struct ipmesh_dev *ipm);
 struct ipmesh_peer *ipmesh_peer_find4(struct ipmesh_dev *ipm, __be32 endpoint);
 struct ipmesh_peer *ipmesh_peer_find(struct ipmesh_dev *ipm,
 				     const struct in6_addr *endpoint);
+struct ipmesh_peer *ipmesh_peer_from(struct ipmesh_dev *ipm,
+				     const struct in6_addr *source);
 struct ipmesh_peer *ipmesh_peer_add(struct ipmesh_dev *ipm,
 				    const struct in6_addr *endpoint);
 void ipmesh_peer_del(struct ipmesh_dev *ipm, struct ipmesh_peer *peer);

@@ -8,8 +8,9 @@
  *   mesh [-n NETNS] link get DEV              each attribute as KEY VALUE
  *   mesh [-n NETNS] peer new|add|replace|set|del DEV ENDPOINT [name NAME]
  *                        [cidr PREFIX/LEN]… [remove PREFIX/LEN]… [move] [only]
- *                        [encap none|udp|device] [dport N]
- *   mesh [-n NETNS] peer get DEV ENDPOINT     name, CIDRs and counters
+ *                        [source|nosource|from|nofrom PREFIX/LEN]… [onlysources]
+ *                        [onlyfroms] [encap none|udp|device] [dport N]
+ *   mesh [-n NETNS] peer get DEV ENDPOINT     name, CIDRs, sources, outer prefixes
  *   mesh [-n NETNS] peer find DEV ADDRESS     the endpoint for an inner address
  *   mesh [-n NETNS] peer list DEV             the endpoints, sorted
  *   mesh [-n NETNS] count DEV KEY             a counter of the device: rx_packets,
@@ -27,7 +28,8 @@
  *   mesh serve                                run what comes on stdin, see serve()
  *
  * peer new makes (CREATE|EXCL), add makes (CREATE), replace makes or replaces;
- * "only" says that the request names all CIDRs. A refusal is told as
+ * "only" says that the request names all CIDRs, "onlysources" and "onlyfroms" that it
+ * names all of these. A refusal is told as
  * "ERRNO: extack" with exit status 1; a wrong use of this program with 2.
  */
 
@@ -278,9 +280,9 @@ static int link_get(char **argv)
 
 /* --- peers ------------------------------------------------------------- */
 
-static void put_cidr(struct nlmsghdr *nlh, const char *text, bool remove)
+static void put_prefix(struct nlmsghdr *nlh, uint16_t type, const char *text, bool remove)
 {
-	struct nlattr *nest = mnl_attr_nest_start(nlh, IPMESH_A_PEER_CIDR);
+	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
 	char prefix[64];
 	const char *slash = strchr(text, '/');
 
@@ -296,8 +298,30 @@ static void put_cidr(struct nlmsghdr *nlh, const char *text, bool remove)
 	mnl_attr_nest_end(nlh, nest);
 }
 
+static const struct prefix_word {
+	const char *word;
+	uint16_t type;
+	bool remove;
+} prefix_words[] = {
+	{ "cidr", IPMESH_A_PEER_CIDR, false }, { "remove", IPMESH_A_PEER_CIDR, true },
+	{ "source", IPMESH_A_PEER_SOURCE, false }, { "nosource", IPMESH_A_PEER_SOURCE, true },
+	{ "from", IPMESH_A_PEER_FROM, false }, { "nofrom", IPMESH_A_PEER_FROM, true },
+	{}
+};
+
+static const struct prefix_word *prefix_word(const char *text)
+{
+	const struct prefix_word *w;
+
+	for (w = prefix_words; w->word; w++)
+		if (!strcmp(w->word, text))
+			return w;
+	return NULL;
+}
+
 static int peer_change(uint8_t cmd, uint16_t flags, char **argv)
 {
+	const struct prefix_word *prefix;
 	uint32_t peer_flags = 0;
 	struct nlmsghdr *nlh;
 	char **arg;
@@ -312,6 +336,10 @@ static int peer_change(uint8_t cmd, uint16_t flags, char **argv)
 			peer_flags |= IPMESH_PEER_FLAGS_MOVE;
 		else if (!strcmp(*arg, "only"))
 			peer_flags |= IPMESH_PEER_FLAGS_REPLACE_CIDRS;
+		else if (!strcmp(*arg, "onlysources"))
+			peer_flags |= IPMESH_PEER_FLAGS_REPLACE_SOURCES;
+		else if (!strcmp(*arg, "onlyfroms"))
+			peer_flags |= IPMESH_PEER_FLAGS_REPLACE_FROMS;
 		else if (!arg[1])
 			die("mesh: %s has no value", *arg);
 		else if (!strcmp(*arg, "name"))
@@ -321,10 +349,8 @@ static int peer_change(uint8_t cmd, uint16_t flags, char **argv)
 					 word_value(encap_words, *++arg));
 		else if (!strcmp(*arg, "dport"))
 			mnl_attr_put_u16(nlh, IPMESH_A_PEER_DPORT, atoi(*++arg));
-		else if (!strcmp(*arg, "cidr"))
-			put_cidr(nlh, *++arg, false);
-		else if (!strcmp(*arg, "remove"))
-			put_cidr(nlh, *++arg, true);
+		else if ((prefix = prefix_word(*arg)))
+			put_prefix(nlh, prefix->type, *++arg, prefix->remove);
 		else
 			die("mesh: unknown word %s", *arg);
 	}
@@ -368,19 +394,26 @@ static int compare_cidrs(const void *a, const void *b)
 	return memcmp(x->addr, y->addr, x->addr_len) ?: x->len - y->len;
 }
 
+static void print_prefixes(const char *word, struct nl_cidr *v, unsigned int n)
+{
+	unsigned int i;
+
+	qsort(v, n, sizeof(*v), compare_cidrs);
+	for (i = 0; i < n; i++)
+		printf("%s %s/%u\n", word, ntoa(v[i].addr, v[i].addr_len), v[i].len);
+}
+
 static int peer_get(char **argv)
 {
 	int err = peer_read(IPMESH_A_PEER_ENDPOINT, argv[0], argv[1]);
-	unsigned int i;
 
 	if (err)
 		return refused(err);
 	if (*peer.name)
 		printf("name %s\n", peer.name);
-	qsort(peer.cidrs, peer.n_cidrs, sizeof(*peer.cidrs), compare_cidrs);
-	for (i = 0; i < peer.n_cidrs; i++)
-		printf("cidr %s/%u\n", ntoa(peer.cidrs[i].addr, peer.cidrs[i].addr_len),
-		       peer.cidrs[i].len);
+	print_prefixes("cidr", peer.cidrs, peer.n_cidrs);
+	print_prefixes("source", peer.sources, peer.n_sources);
+	print_prefixes("from", peer.froms, peer.n_froms);
 	return 0;
 }
 

@@ -178,15 +178,21 @@ int nl_talk(struct nl *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *data)
 	}
 }
 
-void nl_put_cidr(struct nlmsghdr *nlh, in_addr_t prefix, uint8_t len, bool remove)
+void nl_put_prefix(struct nlmsghdr *nlh, uint16_t type, in_addr_t prefix, uint8_t len,
+		   bool remove)
 {
-	struct nlattr *nest = mnl_attr_nest_start(nlh, IPMESH_A_PEER_CIDR);
+	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
 
 	mnl_attr_put(nlh, IPMESH_A_CIDR_PREFIX, sizeof(prefix), &prefix);
 	mnl_attr_put_u8(nlh, IPMESH_A_CIDR_LENGTH, len);
 	if (remove)
 		mnl_attr_put(nlh, IPMESH_A_CIDR_REMOVE, 0, NULL);
 	mnl_attr_nest_end(nlh, nest);
+}
+
+void nl_put_cidr(struct nlmsghdr *nlh, in_addr_t prefix, uint8_t len, bool remove)
+{
+	nl_put_prefix(nlh, IPMESH_A_PEER_CIDR, prefix, len, remove);
 }
 
 static void parse_stats(const struct nlattr *nest, struct nl_peer *peer)
@@ -239,13 +245,14 @@ static uint8_t get_addr(const struct nlattr *attr, unsigned char *addr, in_addr_
 	return len;
 }
 
-static void parse_cidr(const struct nlattr *nest, struct nl_peer *peer)
+static void parse_cidr(const struct nlattr *nest, struct nl_cidr *cidrs, unsigned int *n,
+		       unsigned int max)
 {
-	struct nl_cidr *cidr = &peer->cidrs[peer->n_cidrs];
+	struct nl_cidr *cidr = &cidrs[*n];
 	const struct nlattr *attr;
 
-	if (peer->n_cidrs == IPMESH_MAX_CIDRS)
-		die("a peer has more than %d pod CIDRs", IPMESH_MAX_CIDRS);
+	if (*n == max)
+		die("a peer has more than %u prefixes of a kind", max);
 	mnl_attr_for_each_nested(attr, nest) {
 		if (mnl_attr_get_type(attr) == IPMESH_A_CIDR_PREFIX) {
 			cidr->addr_len = get_addr(attr, cidr->addr, &cidr->prefix);
@@ -253,7 +260,7 @@ static void parse_cidr(const struct nlattr *nest, struct nl_peer *peer)
 		if (mnl_attr_get_type(attr) == IPMESH_A_CIDR_LENGTH)
 			cidr->len = mnl_attr_get_u8(attr);
 	}
-	peer->n_cidrs++;
+	(*n)++;
 }
 
 void nl_parse_peer(const struct nlmsghdr *nlh, struct nl_peer *peer)
@@ -275,7 +282,14 @@ void nl_parse_peer(const struct nlmsghdr *nlh, struct nl_peer *peer)
 				 mnl_attr_get_str(attr));
 			break;
 		case IPMESH_A_PEER_CIDR:
-			parse_cidr(attr, peer);
+			parse_cidr(attr, peer->cidrs, &peer->n_cidrs, IPMESH_MAX_CIDRS);
+			break;
+		case IPMESH_A_PEER_SOURCE:
+			parse_cidr(attr, peer->sources, &peer->n_sources,
+				   IPMESH_MAX_SOURCES);
+			break;
+		case IPMESH_A_PEER_FROM:
+			parse_cidr(attr, peer->froms, &peer->n_froms, IPMESH_MAX_FROMS);
 			break;
 		case IPMESH_A_PEER_STATS:
 			parse_stats(attr, peer);

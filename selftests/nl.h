@@ -50,13 +50,13 @@ struct nl_peer {
 	uint64_t last_rx_ms;
 	uint64_t drops[IPMESH_A_DROPS_MAX + 1];
 	int cause;
-	unsigned int n_cidrs;
+	unsigned int n_cidrs, n_sources, n_froms;
 	struct nl_cidr {
 		in_addr_t prefix;
 		uint8_t len;
 		uint8_t addr_len;
 		unsigned char addr[16];
-	} cidrs[IPMESH_MAX_CIDRS];
+	} cidrs[IPMESH_MAX_CIDRS], sources[IPMESH_MAX_SOURCES], froms[IPMESH_MAX_FROMS];
 };
 
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -70,6 +70,8 @@ struct nlmsghdr *nl_start_link(struct nl *nl, uint16_t type, uint16_t flags,
 			       const char *name);
 int nl_talk(struct nl *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *data);
 
+void nl_put_prefix(struct nlmsghdr *nlh, uint16_t type, in_addr_t prefix, uint8_t len,
+		   bool remove);
 void nl_put_cidr(struct nlmsghdr *nlh, in_addr_t prefix, uint8_t len, bool remove);
 void nl_parse_peer(const struct nlmsghdr *nlh, struct nl_peer *peer);
 int nl_peer_get(struct nl *nl, uint32_t ifindex, in_addr_t endpoint,

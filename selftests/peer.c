@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The netlink family: peers and their pod CIDRs as requests make, change, list
- * and announce them.
+ * The netlink family: peers, their pod CIDRs, sources and outer prefixes as requests
+ * make, change, list and announce them.
  *
  *     one namespace a test:   ipmesh0, without an underlay
  *
@@ -44,16 +44,21 @@ static void put_endpoint(struct nlmsghdr *nlh, const char *endpoint)
 	mnl_attr_put(nlh, IPMESH_A_PEER_ENDPOINT, sizeof(addr), &addr);
 }
 
+/* Behind "s" a source, behind "f" an outer prefix, else a CIDR. */
 static void put_text(struct nlmsghdr *nlh, const char *cidr, bool remove)
 {
+	uint16_t type = *cidr == 's' ? IPMESH_A_PEER_SOURCE :
+			*cidr == 'f' ? IPMESH_A_PEER_FROM : IPMESH_A_PEER_CIDR;
 	char prefix[32];
 
+	cidr += type != IPMESH_A_PEER_CIDR;
 	snprintf(prefix, sizeof(prefix), "%.*s", (int)strcspn(cidr, "/"), cidr);
-	nl_put_cidr(nlh, ip(prefix), atoi(strchr(cidr, '/') + 1), remove);
+	nl_put_prefix(nlh, type, ip(prefix), atoi(strchr(cidr, '/') + 1), remove);
 }
 
-/* A request about @endpoint with @words: a CIDR, "-" and a CIDR to remove,
- * "move", "only", or a name after "=".
+/* A request about @endpoint with @words: a CIDR, "s" and a source, "f" and an outer
+ * prefix, "-" and one of these to remove, "move", "only", "sonly", "fonly", or a name
+ * after "=".
  */
 static int request(uint8_t cmd, uint16_t flags, const char *endpoint, const char *words)
 {
@@ -68,6 +73,10 @@ static int request(uint8_t cmd, uint16_t flags, const char *endpoint, const char
 			peer_flags |= IPMESH_PEER_FLAGS_MOVE;
 		else if (!strcmp(word, "only"))
 			peer_flags |= IPMESH_PEER_FLAGS_REPLACE_CIDRS;
+		else if (!strcmp(word, "sonly"))
+			peer_flags |= IPMESH_PEER_FLAGS_REPLACE_SOURCES;
+		else if (!strcmp(word, "fonly"))
+			peer_flags |= IPMESH_PEER_FLAGS_REPLACE_FROMS;
 		else if (*word == '=')
 			mnl_attr_put_strz(nlh, IPMESH_A_PEER_NAME, word + 1);
 		else if (*word == '-')
@@ -104,12 +113,25 @@ static int compare_cidrs(const void *a, const void *b)
 	return x->len - y->len;
 }
 
-/* A peer as "name cidr cidr", the CIDRs in order; "none" when there is none. */
+static size_t put_state(char *text, size_t len, size_t size, const char *before,
+			struct nl_cidr *v, unsigned int n)
+{
+	unsigned int i;
+
+	qsort(v, n, sizeof(*v), compare_cidrs);
+	for (i = 0; i < n && len < size; i++)
+		len += snprintf(text + len, size - len, " %s%s/%u", before,
+				inet_ntoa((struct in_addr){ v[i].prefix }), v[i].len);
+	return len;
+}
+
+/* A peer as "name cidr scidr fcidr", those of each kind in order; "none" when there is
+ * none.
+ */
 static const char *state(const char *endpoint)
 {
 	static char text[1024];
 	int err = nl_peer_get(&nl, dev, ip(endpoint), &peer);
-	unsigned int i;
 	size_t len;
 
 	if (err == -ENOENT)
@@ -118,11 +140,9 @@ static const char *state(const char *endpoint)
 	check_num(peer.ifindex, dev);
 	check(peer.endpoint == ip(endpoint));
 	len = snprintf(text, sizeof(text), "%s", peer.name);
-	qsort(peer.cidrs, peer.n_cidrs, sizeof(*peer.cidrs), compare_cidrs);
-	for (i = 0; i < peer.n_cidrs && len < sizeof(text); i++)
-		len += snprintf(text + len, sizeof(text) - len, " %s/%u",
-				inet_ntoa((struct in_addr){ peer.cidrs[i].prefix }),
-				peer.cidrs[i].len);
+	len = put_state(text, len, sizeof(text), "", peer.cidrs, peer.n_cidrs);
+	len = put_state(text, len, sizeof(text), "s", peer.sources, peer.n_sources);
+	put_state(text, len, sizeof(text), "f", peer.froms, peer.n_froms);
 	return text;
 }
 
@@ -317,7 +337,7 @@ static void request_refusals(void)
 	check(*nl.extack);
 	nlh = nl_start(&nl, IPMESH_CMD_PEER_NEW, EXCL);
 	put_endpoint(nlh, "172.16.40.3");
-	mnl_attr_put_u32(nlh, IPMESH_A_PEER_FLAGS, 4);
+	mnl_attr_put_u32(nlh, IPMESH_A_PEER_FLAGS, 16);
 	check_num(nl_talk(&nl, nlh, NULL, NULL), -EINVAL);
 	bad_attr(nlh, IPMESH_A_PEER_FLAGS);
 	nlh = nl_start(&nl, IPMESH_CMD_PEER_GET, 0);
@@ -330,9 +350,9 @@ static void request_refusals(void)
 
 	/* pod CIDRs */
 	refused(set("172.16.40.1", "10.2.0.1/16"), -EINVAL,
-		"A pod CIDR's host bits must be zero");
+		"The host bits of a prefix must be zero");
 	refused(set("172.16.40.1", "10.2.0.0/33"), -EINVAL,
-		"An IPv4 pod CIDR has a length of at most 32");
+		"An IPv4 prefix has a length of at most 32");
 	refused(set("172.16.40.1", "10.2.0.0/16 10.3.0.0/16 10.2.0.0/16"), -EINVAL,
 		"The request names this pod CIDR twice");
 	refused(set("172.16.40.1", "10.1.0.0/16 -10.1.0.0/16"), -EINVAL,
@@ -342,16 +362,16 @@ static void request_refusals(void)
 	refused(set("172.16.40.2", "-10.1.0.0/16"), -ENOENT,
 		"The peer does not hold this pod CIDR");
 	refused(new(UPSERT, "172.16.40.1", "-10.1.0.0/16"), -EINVAL,
-		"Pod CIDRs are either replaced or removed one by one");
+		"Prefixes are either replaced or removed one by one");
 	refused(set("172.16.40.1", "only -10.1.0.0/16"), -EINVAL,
-		"Pod CIDRs are either replaced or removed one by one");
+		"Prefixes are either replaced or removed one by one");
 
 	nlh = nl_start(&nl, IPMESH_CMD_PEER_SET, 0);
 	put_endpoint(nlh, "172.16.40.1");
 	nest = mnl_attr_nest_start(nlh, IPMESH_A_PEER_CIDR);
 	mnl_attr_put_u8(nlh, IPMESH_A_CIDR_LENGTH, 8);
 	mnl_attr_nest_end(nlh, nest);
-	refused(nl_talk(&nl, nlh, NULL, NULL), -EINVAL, "A pod CIDR needs a prefix and a length");
+	refused(nl_talk(&nl, nlh, NULL, NULL), -EINVAL, "A prefix needs an address and a length");
 	bad_attr(nlh, IPMESH_A_PEER_CIDR);
 
 	nlh = nl_start(&nl, IPMESH_CMD_PEER_SET, 0);
@@ -361,7 +381,7 @@ static void request_refusals(void)
 	mnl_attr_put_u8(nlh, IPMESH_A_CIDR_LENGTH, 104);
 	mnl_attr_nest_end(nlh, nest);
 	refused(nl_talk(&nl, nlh, NULL, NULL), -EINVAL,
-		"A v4-mapped pod CIDR is none; give 4 bytes");
+		"A v4-mapped prefix is none; give 4 bytes");
 
 	nlh = nl_start(&nl, IPMESH_CMD_PEER_SET, 0);
 	put_endpoint(nlh, "172.16.40.1");
@@ -370,7 +390,7 @@ static void request_refusals(void)
 	mnl_attr_put_u8(nlh, IPMESH_A_CIDR_LENGTH, 8);
 	mnl_attr_nest_end(nlh, nest);
 	refused(nl_talk(&nl, nlh, NULL, NULL), -EINVAL,
-		"A pod CIDR's prefix must have 4 or 16 bytes");
+		"A prefix must have 4 or 16 bytes");
 
 	check_str(state("172.16.40.1"), "a 10.1.0.0/16");
 	check_str(state("172.16.40.3"), "none");
@@ -453,6 +473,133 @@ static void move(void)
 	/* what a peer that goes took over goes with it */
 	check_num(del("172.16.40.3"), 0);
 	check_num(set("172.16.40.1", "10.1.0.0/24 10.2.0.0/24"), 0);
+}
+
+/* --- sources and outer prefixes ------------------------------------------------- */
+
+static void sources(void)
+{
+	setup();
+	check_num(new(EXCL, "172.16.40.1", "=a 10.1.0.0/16 s192.0.2.1/32 s198.51.100.0/24"), 0);
+	check_str(state("172.16.40.1"), "a 10.1.0.0/16 s192.0.2.1/32 s198.51.100.0/24");
+	/* several peers have the same; one that is there already is no error */
+	check_num(new(EXCL, "172.16.40.2", "s192.0.2.1/32"), 0);
+	check_num(set("172.16.40.1", "s192.0.2.1/32 s192.0.2.2/32 -s198.51.100.0/24"), 0);
+	check_str(state("172.16.40.1"), "a 10.1.0.0/16 s192.0.2.1/32 s192.0.2.2/32");
+	check_str(state("172.16.40.2"), " s192.0.2.1/32");
+	/* each list is replaced by itself */
+	check_num(set("172.16.40.1", "only 10.2.0.0/16"), 0);
+	check_str(state("172.16.40.1"), "a 10.2.0.0/16 s192.0.2.1/32 s192.0.2.2/32");
+	check_num(set("172.16.40.1", "sonly s192.0.2.2/32 s0.0.0.0/0"), 0);
+	check_str(state("172.16.40.1"), "a 10.2.0.0/16 s0.0.0.0/0 s192.0.2.2/32");
+	check_num(set("172.16.40.1", "sonly"), 0);
+	check_str(state("172.16.40.1"), "a 10.2.0.0/16");
+	/* what is replaced has no more than is named */
+	check_num(set("172.16.40.1", "s192.0.2.1/32"), 0);
+	check_num(new(UPSERT, "172.16.40.1", "=b"), 0);
+	check_str(state("172.16.40.1"), "b");
+	check_num(del("172.16.40.2"), 0);
+	check_num(new(EXCL, "172.16.40.2", NULL), 0);
+	check_str(state("172.16.40.2"), "");
+}
+
+static void source_refusals(void)
+{
+	struct nlmsghdr *nlh;
+	unsigned int i, n;
+
+	setup();
+	check_num(new(EXCL, "172.16.40.1", "10.1.0.0/16 s192.0.2.1/32"), 0);
+	refused(set("172.16.40.1", "s192.0.2.1/24"), -EINVAL,
+		"The host bits of a prefix must be zero");
+	refused(set("172.16.40.1", "s192.0.2.0/33"), -EINVAL,
+		"An IPv4 prefix has a length of at most 32");
+	refused(set("172.16.40.1", "s192.0.2.2/32 s192.0.2.2/32"), -EINVAL,
+		"The request names this source twice");
+	refused(set("172.16.40.1", "s192.0.2.1/32 -s192.0.2.1/32"), -EINVAL,
+		"The request names this source twice");
+	refused(set("172.16.40.1", "=x 10.2.0.0/16 s192.0.2.3/32 -s192.0.2.2/32"), -ENOENT,
+		"The peer does not have this source");
+	bad_attr((struct nlmsghdr *)nl.buf, IPMESH_A_CIDR_PREFIX);
+	refused(set("172.16.40.1", "sonly -s192.0.2.1/32"), -EINVAL,
+		"Prefixes are either replaced or removed one by one");
+	/* nothing of what is refused later is done */
+	check_num(new(EXCL, "172.16.40.2", "10.2.0.0/16 f172.20.0.0/16"), 0);
+	check(set("172.16.40.1", "s192.0.2.3/32 10.2.0.0/16") == -EEXIST);
+	check(set("172.16.40.1", "s192.0.2.3/32 f172.20.0.0/16") == -EEXIST);
+	check_str(state("172.16.40.1"), " 10.1.0.0/16 s192.0.2.1/32");
+
+	/* 64 and no more, and all of them for as many others */
+	for (n = IPMESH_MAX_SOURCES + 1; n >= IPMESH_MAX_SOURCES; n--) {
+		nlh = nl_start(&nl, IPMESH_CMD_PEER_NEW, UPSERT);
+		put_endpoint(nlh, "172.16.40.1");
+		for (i = 0; i < n; i++)
+			nl_put_prefix(nlh, IPMESH_A_PEER_SOURCE, htonl(0xc0000200 + i), 32, false);
+		if (n > IPMESH_MAX_SOURCES)
+			refused(nl_talk(&nl, nlh, NULL, NULL), -ENOSPC,
+				"A peer has at most 64 sources");
+		else
+			check_num(nl_talk(&nl, nlh, NULL, NULL), 0);
+	}
+	refused(set("172.16.40.1", "s198.51.100.1/32"), -ENOSPC,
+		"A peer has at most 64 sources");
+	check_num(set("172.16.40.1", "s198.51.100.1/32 -s192.0.2.0/32"), 0);
+	nlh = nl_start(&nl, IPMESH_CMD_PEER_SET, 0);
+	put_endpoint(nlh, "172.16.40.1");
+	for (i = 0; i < 2 * IPMESH_MAX_SOURCES + 1; i++)
+		nl_put_prefix(nlh, IPMESH_A_PEER_SOURCE, htonl(0xc0000200 + i), 32, false);
+	refused(nl_talk(&nl, nlh, NULL, NULL), -E2BIG, "The request names too many prefixes");
+	check_num(nl_peer_get(&nl, dev, ip("172.16.40.1"), &peer), 0);
+	check_num(peer.n_sources, IPMESH_MAX_SOURCES);
+}
+
+static void outer_prefixes(void)
+{
+	unsigned char addr[16] = { 0xfd };
+	struct nlmsghdr *nlh;
+	struct nlattr *nest;
+	unsigned int i;
+
+	setup();
+	check_num(new(EXCL, "172.16.40.1", "=lb 0.0.0.0/0 f172.20.0.0/16"), 0);
+	check_num(new(EXCL, "172.16.40.2", "f172.21.0.0/16"), 0);
+	/* one peer has it; the same as a CIDR or a source is another matter */
+	refused(set("172.16.40.2", "=x 10.1.0.0/16 f172.22.0.0/16 f172.20.0.0/16"), -EEXIST,
+		"Peer 172.16.40.1 lb has this outer prefix; say move to take it");
+	bad_attr((struct nlmsghdr *)nl.buf, IPMESH_A_CIDR_PREFIX);
+	check_num(set("172.16.40.2", "172.20.0.0/16 s172.20.0.0/16 f172.20.0.0/17"), 0);
+	check_str(state("172.16.40.2"),
+		  " 172.20.0.0/16 s172.20.0.0/16 f172.20.0.0/17 f172.21.0.0/16");
+	check_num(new(EXCL, "172.16.40.3", "f172.22.0.0/16"), 0);
+	refused(set("172.16.40.3", "f172.23.0.0/16 f172.23.0.0/16"), -EINVAL,
+		"The request names this outer prefix twice");
+	refused(set("172.16.40.3", "-f172.20.0.0/16"), -ENOENT,
+		"The peer does not have this outer prefix");
+	check_num(set("172.16.40.3", "f172.20.0.0/16 f172.21.0.0/16 move"), 0);
+	check_str(state("172.16.40.1"), "lb 0.0.0.0/0");
+	check_str(state("172.16.40.3"), " f172.20.0.0/16 f172.21.0.0/16 f172.22.0.0/16");
+	check_num(set("172.16.40.3", "fonly f172.21.0.0/16"), 0);
+	check_str(state("172.16.40.3"), " f172.21.0.0/16");
+	/* with its peer it is free */
+	check_num(del("172.16.40.3"), 0);
+	check_num(set("172.16.40.1", "f172.21.0.0/16 f172.20.0.0/16"), 0);
+	check_num(new(UPSERT, "172.16.40.1", NULL), 0);
+	check_str(state("172.16.40.1"), "");
+
+	nlh = nl_start(&nl, IPMESH_CMD_PEER_SET, 0);
+	put_endpoint(nlh, "172.16.40.1");
+	nest = mnl_attr_nest_start(nlh, IPMESH_A_PEER_FROM);
+	mnl_attr_put(nlh, IPMESH_A_CIDR_PREFIX, sizeof(addr), addr);
+	mnl_attr_put_u8(nlh, IPMESH_A_CIDR_LENGTH, 8);
+	mnl_attr_nest_end(nlh, nest);
+	refused(nl_talk(&nl, nlh, NULL, NULL), -EAFNOSUPPORT,
+		"An outer prefix must be of the endpoint's family");
+	nlh = nl_start(&nl, IPMESH_CMD_PEER_SET, 0);
+	put_endpoint(nlh, "172.16.40.1");
+	for (i = 0; i < IPMESH_MAX_FROMS + 1; i++)
+		nl_put_prefix(nlh, IPMESH_A_PEER_FROM, htonl(0xac140000 + i), 32, false);
+	refused(nl_talk(&nl, nlh, NULL, NULL), -ENOSPC, "A peer has at most 64 outer prefixes");
+	check_str(state("172.16.40.1"), "");
 }
 
 /* --- look-ups ---------------------------------------------------------------- */
@@ -567,7 +714,7 @@ static void cidr_limit(void)
 	put_endpoint(nlh, "172.16.40.1");
 	for (i = 0; i < 2 * IPMESH_MAX_CIDRS + 1; i++)
 		nl_put_cidr(nlh, htonl(0x0a000000 + i * 256), 24, false);
-	refused(nl_talk(&nl, nlh, NULL, NULL), -E2BIG, "The request names too many pod CIDRs");
+	refused(nl_talk(&nl, nlh, NULL, NULL), -E2BIG, "The request names too many prefixes");
 }
 
 static void peer_limit(void)
@@ -668,6 +815,50 @@ static void dump_many(void)
 	check_num(count_peers(0), MANY + 5);
 	check_num(count_peers(1), 0);
 	check_num(count_peers(4711), 0);
+}
+
+static struct nl_peer all;
+
+static int all_cb(const struct nlmsghdr *nlh, void *data)
+{
+	unsigned int *messages = data;
+
+	nl_parse_peer(nlh, &peer);
+	all.n_cidrs += peer.n_cidrs;
+	all.n_sources += peer.n_sources;
+	all.n_froms += peer.n_froms;
+	*messages += 1;
+	return MNL_CB_OK;
+}
+
+/* A message may end between any two of them. */
+static void dump_many_prefixes(void)
+{
+	unsigned int i, k, messages = 0;
+	struct nlmsghdr *nlh;
+
+	setup();
+	for (i = 0; i < 100; i++) {
+		nlh = nl_start(&nl, IPMESH_CMD_PEER_NEW, EXCL);
+		mnl_attr_put_u32(nlh, IPMESH_A_PEER_IFINDEX, dev);
+		k = htonl(0xac100001 + i);
+		mnl_attr_put(nlh, IPMESH_A_PEER_ENDPOINT, sizeof(k), &k);
+		for (k = 0; k < i; k++)
+			nl_put_cidr(nlh, htonl(0x0a000000 + (i * 100 + k) * 256), 24, false);
+		for (k = 0; k < IPMESH_MAX_SOURCES; k++)
+			nl_put_prefix(nlh, IPMESH_A_PEER_SOURCE, htonl(0xc0000200 + k), 32, false);
+		for (k = 0; k < IPMESH_MAX_FROMS; k++)
+			nl_put_prefix(nlh, IPMESH_A_PEER_FROM,
+				      htonl(0x14000000 + (i * 100 + k) * 256), 24, false);
+		check_num(nl_talk(&nl, nlh, NULL, NULL), 0);
+	}
+	nlh = nl_start(&nl, IPMESH_CMD_PEER_GET, NLM_F_DUMP);
+	check_num(nl_talk(&nl, nlh, all_cb, &messages), 0);
+	check_num(all.n_cidrs, 99 * 100 / 2);
+	check_num(all.n_sources, 100 * IPMESH_MAX_SOURCES);
+	check_num(all.n_froms, 100 * IPMESH_MAX_FROMS);
+	/* some peers were in two of them */
+	check(messages > 100);
 }
 
 static void dump_many_cidrs(void)
@@ -832,6 +1023,17 @@ static void notifications(void)
 	/* the loser is told of once */
 	check_str(heard(), "set move 172.16.40.1 c 0");
 	check_str(heard(), "new request 172.16.40.2 e 2");
+	check_num(set("172.16.40.2", "f172.20.0.0/16 s192.0.2.1/32"), 0);
+	check_str(heard(), "set request 172.16.40.2 e 2");
+	check_num(peer.n_sources, 1);
+	check_num(peer.n_froms, 1);
+	check_num(new(EXCL, "172.16.40.3", "=f f172.20.0.0/16 move"), 0);
+	check_str(heard(), "set move 172.16.40.2 e 2");
+	check_num(peer.n_froms, 0);
+	check_str(heard(), "new request 172.16.40.3 f 0");
+	check_num(peer.n_froms, 1);
+	check_num(del("172.16.40.3"), 0);
+	check_str(heard(), "del request 172.16.40.3 f 0");
 	check_num(del("172.16.40.2"), 0);
 	check_str(heard(), "del request 172.16.40.2 e 2");
 	link_del("ipmesh0");
@@ -887,10 +1089,14 @@ static const struct tap_test tests[] = {
 	{ "own_address", own_address },
 	{ "conflict", conflict },
 	{ "move", move },
+	{ "sources", sources },
+	{ "source_refusals", source_refusals },
+	{ "outer_prefixes", outer_prefixes },
 	{ "look_up", look_up },
 	{ "cidr_limit", cidr_limit },
 	{ "peer_limit", peer_limit },
 	{ "dump_many", dump_many },
+	{ "dump_many_prefixes", dump_many_prefixes },
 	{ "dump_many_cidrs", dump_many_cidrs },
 	{ "dump_interrupted", dump_interrupted },
 	{ "notifications", notifications },

@@ -7,7 +7,7 @@
 #     a: 172.16.40.1 eth0 (dummy), ipmesh0
 #
 # Proves: peers are made, changed, asked for, dumped and taken away, with both
-# families of addresses; each change is told to the group, with its cause; what
+# families of addresses, sources and outer prefixes; each change is told to the group, with its cause; what
 # the kernel refuses has its sentence and names the attribute; and raw netlink
 # reads the same.
 set -eu
@@ -54,6 +54,10 @@ peers() {
 		do peer-get {@, "endpoint": "172.16.40.2"}
 		do peer-del {@, "endpoint": "172.16.40.3"}
 		dump peer-get {}
+		do peer-set {@, "endpoint": "172.16.40.2", "source": [{"prefix": "192.0.2.7", "length": 32}, {"prefix": "fd00::7", "length": 128}], "from": [{"prefix": "172.20.0.0", "length": 16}]}
+		do peer-get {@, "endpoint": "172.16.40.2"}
+		do peer-set {@, "endpoint": "172.16.40.2", "flags": ["replace-sources", "replace-froms"], "source": [{"prefix": "192.0.2.8", "length": 32}]}
+		do peer-get {@, "endpoint": "172.16.40.2"}
 	END
 	answer 0 . null
 	answer 2 '[.ifindex, .endpoint, .name]' "[$dev,\"172.16.40.2\",\"two\"]"
@@ -65,6 +69,9 @@ peers() {
 	answer 6 .name '"zwei"'
 	answer 6 '[.cidr[] | [.prefix, .length]] | sort' '[["10.9.0.0",16],["2001:db8:2::",64]]'
 	answer 8 '[.[].endpoint]' '["172.16.40.2"]'
+	answer 10 '[.source[], .from[] | [.prefix, .length]] | sort' \
+		'[["172.20.0.0",16],["192.0.2.7",32],["fd00::7",128]]'
+	answer 12 '[[.source[] | .prefix], .from]' '[["192.0.2.8"],null]'
 	# the same by raw netlink
 	contains "mesh" "$(mesh -n "$a" peer get ipmesh0 172.16.40.2)" "zwei"
 }

@@ -11,6 +11,8 @@
 
 #define IPMESH_NAME_MAX			63
 #define IPMESH_MAX_CIDRS		1024
+#define IPMESH_MAX_SOURCES		64
+#define IPMESH_MAX_FROMS		64
 #define IPMESH_MAX_PEERS_DEFAULT	65536
 #define IPMESH_TTL_INHERIT		0
 #define IPMESH_DSCP_INHERIT		255
@@ -43,18 +45,25 @@ enum ipmesh_peers_mode {
  * enum ipmesh_peer_flags
  * @IPMESH_PEER_FLAGS_REPLACE_CIDRS: The request names all pod CIDRs of the
  *   peer; others go.
- * @IPMESH_PEER_FLAGS_MOVE: A pod CIDR that another peer of the device holds is
- *   taken over.
+ * @IPMESH_PEER_FLAGS_MOVE: A pod CIDR or outer prefix that another peer of the
+ *   device holds is taken over.
+ * @IPMESH_PEER_FLAGS_REPLACE_SOURCES: The request names all sources of the
+ *   peer; others go.
+ * @IPMESH_PEER_FLAGS_REPLACE_FROMS: The request names all outer prefixes of
+ *   the peer; others go.
  */
 enum ipmesh_peer_flags {
 	IPMESH_PEER_FLAGS_REPLACE_CIDRS = 1,
 	IPMESH_PEER_FLAGS_MOVE = 2,
+	IPMESH_PEER_FLAGS_REPLACE_SOURCES = 4,
+	IPMESH_PEER_FLAGS_REPLACE_FROMS = 8,
 };
 
 /**
  * enum ipmesh_cause - Why a peer changed.
  * @IPMESH_CAUSE_REQUEST: A request named this peer.
- * @IPMESH_CAUSE_MOVE: A request moved a pod CIDR of this peer to another one.
+ * @IPMESH_CAUSE_MOVE: A request moved a pod CIDR or outer prefix of this peer
+ *   to another one.
  * @IPMESH_CAUSE_DEVICE: The device went away.
  */
 enum ipmesh_cause {
@@ -95,6 +104,8 @@ enum {
 	IPMESH_A_PEER_CAUSE,
 	IPMESH_A_PEER_ENCAP,
 	IPMESH_A_PEER_DPORT,
+	IPMESH_A_PEER_SOURCE,
+	IPMESH_A_PEER_FROM,
 
 	__IPMESH_A_PEER_MAX,
 	IPMESH_A_PEER_MAX = (__IPMESH_A_PEER_MAX - 1)
