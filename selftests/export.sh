@@ -172,7 +172,13 @@ names() {
 	tool "$a" peer add 172.16.40.100 encap udp dport 7000
 	tool "$a" peer add 172.16.40.101 encap none
 	tool "$a" peer add 172.16.40.102 dport 7001
+	tool "$a" peer add 172.16.40.103 source 192.0.2.7 source 198.51.100.0/24 source fd00::7 \
+		from 172.20.0.0/16 from 172.21.0.1
+	tool "$a" peer add 172.16.40.104 source 192.0.2.7 cidr 0.0.0.0/0 cidr ::/0 noroute
+	tool "$a" peer add 172.16.40.105 cidr 0.0.0.0/1 cidr 10.250.0.0/24
 	round_trip
+	equal "sources" "$(jq -c '[.spec.peers[] | select(.sources) | [.sources, .from]]' <<<"$doc")" \
+		'[[["192.0.2.7","198.51.100.0/24","fd00::7"],["172.20.0.0/16","172.21.0.1"]],[["192.0.2.7"],null]]'
 	equal "names" "$(jq -r '.spec.peers[].name // empty' <<<"$doc" | head -n 3 | tr '\n' ' ')" \
 		"true No null "
 	equal "plain" "$(tool "$a" export | grep -c "name: node1.example.com$")" 1

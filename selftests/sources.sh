@@ -12,6 +12,10 @@
 # sent there; a balancer whose outer source is another one for each flow is served by
 # an outer prefix, is counted, and nobody else is taken for it; an endpoint goes before
 # a prefix, a longer prefix before a shorter one; the prefix has one peer and moves.
+# By the tool: the words of peer, what show and monitor tell of them, the documents; all
+# addresses that documents name for a node are its peer's sources, but for those that
+# are another's; a Device adds to the peer of a node; apply changes what differs and no
+# more; 0.0.0.0/0 and ::/0 of a peer never become this host's default route by the way.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
@@ -290,4 +294,269 @@ untracked() {
 	contains "tracked" "$(in_ns "$b" nft list counter ip t tracked)" "packets 0 "
 }
 
-run_tests inner_sources balancer precedence untracked
+# --- the tool -----------------------------------------------------------------------
+
+docs=$here/fixtures/sources
+
+# tool WORD…: in b
+tool() {
+	mesh -n "$b" exec ipmesh "$@"
+}
+
+# host: b alone, as it is before apply
+host() {
+	setup_ns b
+	ip -n "$b" link add eth0 type dummy
+	in_ns "$b" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	ip_batch "$b" <<-END
+		link set eth0 up
+		addr add 172.16.40.2/24 dev eth0
+		addr add fd00::2/64 dev eth0 nodad
+		route add default via 172.16.40.254
+		route add default via fd00::fe
+	END
+}
+
+# peer ENDPOINT: of b, on one line
+peer() {
+	mesh -n "$b" peer get ipmesh0 "$1" | tr '\n' ' '
+}
+
+words() {
+	local before
+	host
+	tool link add ipmesh0 local 172.16.40.2 address 10.244.2.1/32
+	tool peer add 172.16.40.1 name a cidr 10.244.1.0/24 source 198.51.100.1 \
+		sources 192.0.2.80,2001:db8:8::/64
+	tool peer add 172.16.40.9 name lb from 172.20.0.0/16 froms 172.21.0.7
+	equal "a" "$(peer 172.16.40.1)" \
+		"name a cidr 10.244.1.0/24 source 192.0.2.80/32 source 198.51.100.1/32 source 2001:db8:8::/64 "
+	equal "lb" "$(peer 172.16.40.9)" "name lb from 172.20.0.0/16 from 172.21.0.7/32 "
+	equal "routes" "$(ip -n "$b" route show proto ipmesh | wc -l)" 1
+	# what is shown
+	contains "show" "$(tool show)" "172.16.40.9  lb    -              -       172.20.0.0/16, 172.21.0.7"
+	lacks "show" "$(tool show)" 198.51.100.1
+	contains "show -s" "$(tool -s show)" "192.0.2.80, 198.51.100.1, 2001:db8:8::/64  -  "
+	tool -j show >"$tmp/json"
+	equal "against the schema" "$(jq --slurpfile schema /usr/share/ipmesh/show.schema.json -r \
+		-f "$here/schema.jq" "$tmp/json")" ""
+	equal "JSON" "$(jq -c '[.[0].peers[] | [.sources, .from]]' "$tmp/json")" \
+		'[[["192.0.2.80","198.51.100.1","2001:db8:8::/64"],[]],[[],["172.20.0.0/16","172.21.0.7"]]]'
+	contains "metrics" "$(tool metrics)" 'ipmesh_peer_sources{device="ipmesh0",peer="172.16.40.1",name="a"} 3'
+	contains "metrics" "$(tool metrics)" 'ipmesh_peer_outer_prefixes{device="ipmesh0",peer="172.16.40.9",name="lb"} 2'
+	contains "completion" "$(tool complete -- peer set 172.16.40.1 nosource '')" 198.51.100.1
+	contains "completion" "$(tool complete -- peer set 172.16.40.9 nofrom '')" 172.20.0.0/16
+	# changes
+	tool peer set 172.16.40.1 nosource 198.51.100.1 source 198.51.100.2
+	tool peer set 172.16.40.1 name b
+	equal "b" "$(peer 172.16.40.1)" \
+		"name b cidr 10.244.1.0/24 source 192.0.2.80/32 source 198.51.100.2/32 source 2001:db8:8::/64 "
+	tool peer set 172.16.40.1 sources 198.51.100.3
+	equal "one" "$(peer 172.16.40.1)" "name b cidr 10.244.1.0/24 source 198.51.100.3/32 "
+	tool peer set 172.16.40.1 sources none cidr 10.245.1.0/24
+	equal "none" "$(peer 172.16.40.1)" "name b cidr 10.244.1.0/24 cidr 10.245.1.0/24 "
+	refused "peer 172.16.40.1 of ipmesh0: from 172.20.0.0/16: Peer 172.16.40.9 lb has this outer prefix; say move to take it" \
+		tool peer set 172.16.40.1 from 172.20.0.0/16
+	tool peer set 172.16.40.1 from 172.20.0.0/16 move
+	equal "lb" "$(peer 172.16.40.9)" "name lb from 172.21.0.7/32 "
+	tool peer set 172.16.40.1 froms none
+	tool peer set 172.16.40.9 nofrom 172.21.0.7 source 192.0.2.80 from 172.20.0.0/16
+	equal "lb" "$(peer 172.16.40.9)" "name lb source 192.0.2.80/32 from 172.20.0.0/16 "
+	# what cannot be done whole is not begun
+	before=$(peer 172.16.40.9)
+	refused "has a route of another owner" tool peer set 172.16.40.1 from 172.20.0.0/16 move \
+		source 192.0.2.81 cidr 172.16.40.0/24
+	equal "as before" "$(peer 172.16.40.9)" "$before"
+	equal "as before" "$(peer 172.16.40.1)" "name b cidr 10.244.1.0/24 cidr 10.245.1.0/24 "
+}
+
+monitored() {
+	host
+	tool link add ipmesh0 local 172.16.40.2
+	start "$b" ipmesh monitor >"$tmp/monitor" 2>&1
+	busywait noted
+	tool peer add 172.16.40.9 name lb from 172.20.0.0/16 source 192.0.2.80
+	busywait file_has "$tmp/monitor" \
+		"+ peer 172.16.40.9 lb source 192.0.2.80 from 172.20.0.0/16 dev ipmesh0"
+	tool peer add 172.16.40.8 from 172.20.0.0/16 move
+	busywait file_has "$tmp/monitor" \
+		"~ peer 172.16.40.9 lb source 192.0.2.80 dev ipmesh0, cause: move"
+}
+
+# noted: a change, so that something is told as soon as it listens
+noted() {
+	ip -n "$b" link set ipmesh0 mtu $((1300 + RANDOM % 100))
+	[ -s "$tmp/monitor" ]
+}
+
+# --- documents ----------------------------------------------------------------------
+
+# apply [WORD]…: in b; paths are relative to the documents
+apply() {
+	in_ns "$b" env -C "$docs" ipmesh apply "$@"
+}
+
+# a, with an address more, sends to b, which apply has set up
+second_address() {
+	local form
+	for form in kubectl-nodes.yaml calico-nodes.yaml; do
+		nodes
+		in_ns "$b" sysctl -qw net.ipv4.ip_forward=1
+		apply -f "$form" --node node-b >"$tmp/out"
+		file_has "$tmp/out" "+ peer 172.16.40.1 node-a 10.244.1.0/24 source 198.51.100.1 source 203.0.113.1 source fd00::1" ||
+			fail "$(<"$tmp/out")"
+		prints "no changes" apply -f "$form" --node node-b
+		ip -n "$a" addr add 198.51.100.1/24 dev eth0
+		ip -n "$b" route add 198.51.100.1 via 172.16.40.1
+		carried=none
+		takes 172.16.40.1 172.16.40.1 198.51.100.1
+		takes 172.16.40.1 172.16.40.1 fd00::1
+		drops src_not_allowed 172.16.40.1 172.16.40.1 198.51.100.2
+		# a real one: asked through the tunnel, and answered by the underlay
+		mesh -n "$a" link add ipmesh0 local 172.16.40.1
+		mesh -n "$a" peer new ipmesh0 172.16.40.2 cidr 10.244.2.0/24
+		ip_batch "$a" <<-END
+			link set ipmesh0 up
+			route add 10.244.2.0/24 dev ipmesh0 src 198.51.100.1
+		END
+		pings "$a" 10.244.2.1
+		del_ns "$a"
+		del_ns "$b"
+	done
+}
+
+# What differs is changed, and no more.
+differences() {
+	host
+	apply -f kubectl-nodes.yaml --node node-b >/dev/null
+	sed 's/198.51.100.1/198.51.100.9/' "$docs/kubectl-nodes.yaml" >"$tmp/nodes"
+	apply -f "$tmp/nodes" --node node-b >"$tmp/out"
+	equal "changes" "$(<"$tmp/out")" "~ peer 172.16.40.1 node-a +source 198.51.100.9
+~ peer 172.16.40.1 node-a -source 198.51.100.1
+2 changes"
+	apply -f kubectl-nodes.yaml --node node-b >/dev/null
+	# by hand: put back
+	tool peer set 172.16.40.1 source 192.0.2.99 nosource fd00::1 from 172.20.0.0/16
+	apply -f kubectl-nodes.yaml --node node-b >"$tmp/out"
+	equal "changes" "$(<"$tmp/out")" "~ peer 172.16.40.1 node-a +source fd00::1
+~ peer 172.16.40.1 node-a -source 192.0.2.99 -from 172.20.0.0/16
+2 changes"
+	# a Device beside them adds to the node's peer
+	apply -f kubectl-nodes.yaml -f ipmesh-more.yaml --node node-b >"$tmp/out"
+	file_has "$tmp/out" "~ peer 172.16.40.1 node-a +10.250.1.0/24 +source 192.0.2.80 +source 2001:db8:8::/64" ||
+		fail "$(<"$tmp/out")"
+	file_has "$tmp/out" "+ peer 172.16.40.9 balancers 0.0.0.0/0 ::/0 from 172.20.0.0/16" ||
+		fail "$(<"$tmp/out")"
+	equal "the peer" "$(peer 172.16.40.1)" "name node-a cidr 10.244.1.0/24 cidr 10.250.1.0/24 source 192.0.2.80/32 source 198.51.100.1/32 source 203.0.113.1/32 source 2001:db8:8::/64 source fd00::1/128 "
+	prints "no changes" apply -f ipmesh-more.yaml -f kubectl-nodes.yaml --node node-b
+	default_routes_stay
+	# the way of a CIDR that the Device names is the Device's
+	sed 's/10.250.1.0\/24/{prefix: 10.244.1.0\/24, via: none}/' "$docs/ipmesh-more.yaml" >"$tmp/more"
+	apply -f kubectl-nodes.yaml -f "$tmp/more" --node node-b >/dev/null
+	equal "routes" "$(ip -n "$b" route show 10.244.1.0/24)" ""
+	equal "cidrs" "$(mesh -n "$b" peer get ipmesh0 172.16.40.1 | grep cidr)" "cidr 10.244.1.0/24"
+	# an outer prefix goes from one balancer to the next one
+	sed 's/172.16.40.9/172.16.40.8/; s/name: balancers/name: next/' "$docs/ipmesh-more.yaml" >"$tmp/next"
+	apply -f kubectl-nodes.yaml -f "$tmp/next" --node node-b >"$tmp/out"
+	equal "lines of it" "$(grep -c 172.20.0.0/16 "$tmp/out")" 1
+	equal "the next one" "$(peer 172.16.40.8)" "name next cidr 0.0.0.0/0 cidr ::/0 from 172.20.0.0/16 "
+	sed 's/from: .*/from: [172.20.0.0\/16, 172.21.0.0\/16]/' "$tmp/next" >"$tmp/wider"
+	apply -f kubectl-nodes.yaml -f "$tmp/wider" --node node-b >"$tmp/out"
+	equal "changes" "$(<"$tmp/out")" "~ peer 172.16.40.8 next +from 172.21.0.0/16
+1 change"
+}
+
+# A kubelet writes what its node's addresses are: others' are not for it to send from.
+claims() {
+	local said
+	host
+	cat >"$tmp/pool" <<-END
+		apiVersion: projectcalico.org/v3
+		kind: IPPool
+		metadata: {name: p}
+		spec: {cidr: 10.244.0.0/16, ipipMode: Always}
+	END
+	said=$(apply -f kubectl-nodes-hostile.yaml -f "$tmp/pool" --node node-b 2>&1)
+	contains "node-c's pod" "$said" "node node-a may not send from 10.244.3.7: it is in 10.244.3.0/24 of peer 172.16.40.3"
+	contains "node-c" "$said" "node node-a may not send from 172.16.40.3: it is another peer's endpoint"
+	contains "this host" "$said" "node node-a may not send from 172.16.40.2: it is this host's own"
+	contains "a pod here" "$said" "node node-a may not send from 10.244.2.7: it is in a pod CIDR of this host"
+	contains "nobody's pod" "$said" "node node-a may not send from 10.244.99.7: it is in a pool, and in no pod CIDR of the node"
+	contains "where" "$said" "kubectl-nodes-hostile.yaml:11: status.addresses[1].address"
+	equal "sources" "$(mesh -n "$b" peer get ipmesh0 172.16.40.1 | grep source)" "source 198.51.100.1/32"
+}
+
+# --- 0.0.0.0/0 ----------------------------------------------------------------------
+
+default_routes_stay() {
+	equal "default route" "$(ip -n "$b" route show default)" "default via 172.16.40.254 dev eth0 "
+	contains "default route, IPv6" "$(ip -n "$b" -6 route show default)" "default via fd00::fe dev eth0 "
+	equal "default routes, IPv6" "$(ip -n "$b" -6 route show default | wc -l)" 1
+}
+
+everything() {
+	local said
+	host
+	tool link add ipmesh0 local 172.16.40.2 address 10.244.2.1/32
+	said=$(tool peer add 172.16.40.9 name lb cidr 0.0.0.0/0 cidr ::/0 from 172.20.0.0/16 2>&1)
+	contains "what is said" "$said" "0.0.0.0/0 gets no route, as that would be this host's default route"
+	contains "what is said" "$said" "::/0 gets no route"
+	default_routes_stay
+	equal "cidrs" "$(peer 172.16.40.9)" "name lb cidr 0.0.0.0/0 cidr ::/0 from 172.20.0.0/16 "
+	# nothing is wrong with it
+	equal "problems" "$(tool -j show | jq -c '[.[].problems, .[].peers[].problems]')" "[[],[]]"
+	equal "ways" "$(tool -j show | jq -c '[.[].peers[].cidrs[].route]')" '["none","none"]'
+	contains "show" "$(tool show)" "0.0.0.0/0, ::/0  -  "
+	said=$(tool doctor ipmesh0 2>&1 || true)
+	lacks "doctor" "$said" 0.0.0.0/0
+	lacks "doctor" "$said" 172.16.40.9
+	refused "has no pod CIDR; say whom to ask" tool probe 172.16.40.9
+	# others that it gets are routed, and it still is not
+	prints "" tool peer set 172.16.40.9 cidr 10.249.0.0/24
+	contains "route" "$(ip -n "$b" route show 10.249.0.0/24)" "via 172.16.40.9 dev ipmesh0"
+	prints "" tool peer set 172.16.40.9 route
+	default_routes_stay
+	# a document of it, there and back
+	tool export >"$tmp/doc"
+	contains "the document" "$(<"$tmp/doc")" "- {prefix: 0.0.0.0/0, via: none}"
+	contains "the document" "$(<"$tmp/doc")" "from: [172.20.0.0/16]"
+	prints "no changes" apply -f "$tmp/doc"
+	tool peer flush
+	default_routes_stay
+	prints "" tool peer add 172.16.40.9 cidr 0.0.0.0/0 noroute
+	default_routes_stay
+	tool peer del 172.16.40.9
+	# said by name it has one, where there is none
+	refused "0.0.0.0/0 has a route of another owner" tool peer add 172.16.40.9 cidr 0.0.0.0/0 route
+	ip -n "$b" route del default
+	tool peer add 172.16.40.9 cidr 0.0.0.0/0 route
+	contains "default route" "$(ip -n "$b" route show default)" "via 172.16.40.9 dev ipmesh0"
+	equal "ways" "$(tool -j show | jq -c '[.[].peers[].cidrs[].route]')" '["peer"]'
+	tool export >"$tmp/doc"
+	contains "the document" "$(<"$tmp/doc")" "via: tunnel"
+	prints "no changes" apply -f "$tmp/doc"
+	tool peer del 172.16.40.9
+	equal "default route" "$(ip -n "$b" route show default)" ""
+	# a document that does not say so makes none, and takes none away
+	sed '/via: tunnel/d' "$tmp/doc" >"$tmp/plain"
+	ip -n "$b" route add default via 172.16.40.254
+	apply -f "$tmp/plain" >/dev/null
+	default_routes_stay
+	# nor does one that routes a pool to the device
+	cat >"$tmp/pool" <<-END
+		apiVersion: ipmesh/v1
+		kind: Device
+		metadata: {name: ipmesh0}
+		spec:
+		  local: 172.16.40.2
+		  routes: pool
+		  pools: [0.0.0.0/0]
+		  peers: [{endpoint: 172.16.40.1, cidrs: [10.244.1.0/24]}]
+	END
+	apply -f "$tmp/pool" >/dev/null
+	default_routes_stay
+	contains "route" "$(ip -n "$b" route show 10.244.1.0/24)" "dev ipmesh0 proto ipmesh"
+}
+
+run_tests inner_sources balancer precedence untracked words monitored second_address \
+	differences claims everything

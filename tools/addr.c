@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "addr.h"
@@ -111,6 +112,16 @@ const char *prefix_parse(struct prefix *p, const char *text)
 	return NULL;
 }
 
+const char *prefix_or_host_parse(struct prefix *p, const char *text)
+{
+	const char *e = strchr(text, '/') ? prefix_parse(p, text) :
+					    read_prefix(p, text, false);
+
+	if (e || p->len < addr_bits(&p->addr) || addr_is_unicast(&p->addr))
+		return e;
+	return say("%s: no address of a host", addr_str(&p->addr));
+}
+
 const char *ifaddr_parse(struct prefix *p, const char *text)
 {
 	return read_prefix(p, text, false);
@@ -146,6 +157,11 @@ const char *prefix_str(const struct prefix *p)
 		return "?";
 	snprintf(buf + strlen(buf), 5, "/%u", p->len);
 	return buf;
+}
+
+const char *prefix_or_host_str(const struct prefix *p)
+{
+	return p->len == addr_bits(&p->addr) ? addr_str(&p->addr) : prefix_str(p);
 }
 
 int addr_cmp(const struct addr *a, const struct addr *b)
@@ -259,6 +275,37 @@ struct addr addr_unmapped(const struct addr *a)
 		return *a;
 	memcpy(v4.b, a->b + 12, 4);
 	return v4;
+}
+
+void prefix_list_add(struct prefix_list *l, const struct prefix *p)
+{
+	l->v = xgrow(l->v, l->n, &l->cap, sizeof(*p));
+	l->v[l->n++] = *p;
+}
+
+static int by_prefix(const void *a, const void *b)
+{
+	return prefix_cmp(a, b);
+}
+
+void prefix_list_sort(struct prefix_list *l)
+{
+	if (l->n)
+		qsort(l->v, l->n, sizeof(*l->v), by_prefix);
+}
+
+bool prefix_list_has(const struct prefix_list *l, const struct prefix *p)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (prefix_eq(&l->v[i], p))
+			return true;
+	return false;
+}
+
+void prefix_list_clear(struct prefix_list *l)
+{
+	free(l->v);
+	memset(l, 0, sizeof(*l));
 }
 
 /* FNV-1a: short keys, and nobody hostile fills these tables. */

@@ -19,6 +19,11 @@ struct prefix {
 	uint8_t len;
 };
 
+struct prefix_list {
+	struct prefix *v;
+	size_t n, cap;
+};
+
 #define ADDR_STRLEN	46	/* INET6_ADDRSTRLEN */
 #define PREFIX_STRLEN	50
 
@@ -34,6 +39,9 @@ const char *addr_parse(struct addr *a, const char *text);
  */
 const char *prefix_parse(struct prefix *p, const char *text);
 
+/* The same, or an address alone: a host's. */
+const char *prefix_or_host_parse(struct prefix *p, const char *text);
+
 /* An address with a length, host bits welcome; without "/N" a host's. */
 const char *ifaddr_parse(struct prefix *p, const char *text);
 
@@ -43,6 +51,8 @@ bool addr_from_bytes(struct addr *a, const void *data, size_t bytes);
 /* Text, in one of 16 static buffers used in turn. AF_UNSPEC gives "any". */
 const char *addr_str(const struct addr *a);
 const char *prefix_str(const struct prefix *p);
+/* The same, but of a single host without the length. */
+const char *prefix_or_host_str(const struct prefix *p);
 
 static inline size_t addr_bytes(const struct addr *a)
 {
@@ -87,6 +97,12 @@ struct addr prefix_nth(const struct prefix *p, uint32_t n);
 /* ::ffff:a.b.c.d, how an IPv6 nexthop names an IPv4 endpoint; and back. */
 struct addr addr_mapped(const struct addr *v4);
 struct addr addr_unmapped(const struct addr *a);
+
+/* Lists that grow; v is to be freed. */
+void prefix_list_add(struct prefix_list *l, const struct prefix *p);
+void prefix_list_sort(struct prefix_list *l);
+bool prefix_list_has(const struct prefix_list *l, const struct prefix *p);
+void prefix_list_clear(struct prefix_list *l);
 
 uint32_t addr_hash(const struct addr *a);
 uint32_t prefix_hash(const struct prefix *p);

@@ -122,28 +122,20 @@ bool args_number(struct args *a, const char *word, uint32_t min, uint32_t max,
 	return true;
 }
 
-bool prefix_list_has(const struct prefix_list *l, const struct prefix *p)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (prefix_eq(&l->v[i], p))
-			return true;
-	return false;
-}
-
-bool args_prefix(struct args *a, const char *word, const char *value,
+bool args_prefix(struct args *a, const char *word, const char *value, bool host,
 		 struct prefix_list *l)
 {
 	struct prefix p;
-	const char *why = prefix_parse(&p, value);
+	const char *why = host ? prefix_or_host_parse(&p, value) :
+				 prefix_parse(&p, value);
 
 	if (why)
 		return args_wrong(a, word, why);
 	if (prefix_list_has(l, &p)) {
 		a->status = err_usage("%s: %s %s is given twice; name it once",
-				      a->cmd, word, prefix_str(&p));
+				      a->cmd, word, host ? prefix_or_host_str(&p) : prefix_str(&p));
 		return false;
 	}
-	l->v = xgrow(l->v, l->n, &l->cap, sizeof(p));
-	l->v[l->n++] = p;
+	prefix_list_add(l, &p);
 	return true;
 }

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct prefix;
+struct prefix_list;
 
 struct args {
 	const char *cmd;		/* "peer add", for messages */
@@ -42,14 +42,8 @@ bool args_wrong(struct args *a, const char *word, const char *why);
 bool args_number(struct args *a, const char *word, uint32_t min, uint32_t max,
 		 uint32_t *n);
 
-/* A list of prefixes, none twice. */
-struct prefix_list {
-	struct prefix *v;
-	size_t n, cap;
-};
-
-bool args_prefix(struct args *a, const char *word, const char *value,
+/* Into a list of prefixes, none twice; with @host an address may stand alone. */
+bool args_prefix(struct args *a, const char *word, const char *value, bool host,
 		 struct prefix_list *l);
-bool prefix_list_has(const struct prefix_list *l, const struct prefix *p);
 
 #endif

@@ -46,6 +46,28 @@ static void tell_device(const struct diff *d, const struct change *c)
 		out_bool("up", " up", true);
 }
 
+/* What comes, and what goes: as one of a new peer, or beside what it has. */
+static void tell_part(const struct change *c, const struct peer_part *p, const char *word,
+		      const char *come, const char *gone)
+{
+	char fmt[32];
+
+	if (p->n_add) {
+		snprintf(fmt, sizeof(fmt), " %s%s %%s", c->op == CHANGE_ADD ? "" : "+", word);
+		out_arr(come);
+		for (size_t i = 0; i < p->n_add; i++)
+			out_str(OUT_ITEM, fmt, prefix_or_host_str(&p->add[i]));
+		out_end();
+	}
+	if (p->n_remove) {
+		snprintf(fmt, sizeof(fmt), " -%s %%s", word);
+		out_arr(gone);
+		for (size_t i = 0; i < p->n_remove; i++)
+			out_str(OUT_ITEM, fmt, prefix_or_host_str(&p->remove[i]));
+		out_end();
+	}
+}
+
 static void tell_peer(const struct change *c)
 {
 	size_t i;
@@ -74,6 +96,8 @@ static void tell_peer(const struct change *c)
 			out_str(OUT_ITEM, " -%s", prefix_str(&c->peer.remove[i]));
 		out_end();
 	}
+	tell_part(c, &c->peer.sources, "source", "sources", "removed_sources");
+	tell_part(c, &c->peer.froms, "from", "from", "removed_from");
 }
 
 static void tell_route(const struct diff *d, const struct change *c)

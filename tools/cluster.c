@@ -95,6 +95,35 @@ static int contradiction(const struct cluster_node *n, const char *what,
 			err_safe(before->text), doc_where(before));
 }
 
+/* More than a peer may have, for those that turn out to be no sources. */
+#define ADDRS_MAX	(2 * IPMESH_MAX_SOURCES)
+
+static bool is_linklocal(const struct addr *a)
+{
+	return a->family == AF_INET6 ? a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80 :
+				       a->b[0] == 169 && a->b[1] == 254;
+}
+
+void cluster_address(struct cluster_node *node, const struct doc_node *at)
+{
+	struct prefix p;
+	size_t i;
+
+	if (ifaddr_parse(&p, at->text) || !addr_is_unicast(&p.addr) ||
+	    is_linklocal(&p.addr))
+		return;
+	p = prefix_host(&p.addr);
+	for (i = 0; i < node->n_addrs; i++)
+		if (prefix_eq(&node->addrs[i].p, &p))
+			return;
+	/* Before the linear doubles of a hostile list cost anything. */
+	if (node->n_addrs >= ADDRS_MAX)
+		return;
+	node->addrs = xgrow(node->addrs, node->n_addrs, &node->cap_addrs,
+			    sizeof(*node->addrs));
+	node->addrs[node->n_addrs++] = (struct fact_cidr){ p, at };
+}
+
 int cluster_underlay(struct cluster_node *node, enum fact_rank rank,
 		     const struct doc_node *at)
 {
@@ -107,6 +136,7 @@ int cluster_underlay(struct cluster_node *node, enum fact_rank rank,
 		return doc_fail(at, "%s", wrong);
 	if (!addr_is_unicast(&p.addr))
 		return doc_fail(at, "%s: no address of a host", addr_str(&p.addr));
+	cluster_address(node, at);
 	f = &node->underlay[family_index(&p.addr)];
 	if (f->rank > rank)
 		return 0;
@@ -272,13 +302,17 @@ void cluster_free(struct cluster *c)
 	size_t i, k;
 
 	for (i = 0; i < c->n_nodes; i++) {
+		free(c->nodes[i]->addrs);
 		free(c->nodes[i]->cidrs);
 		free(c->nodes[i]);
 	}
 	for (i = 0; i < c->n_devices; i++) {
 		d = &c->devices[i];
-		for (k = 0; k < d->n_peers; k++)
+		for (k = 0; k < d->n_peers; k++) {
 			free(d->peers[k].cidrs);
+			free(d->peers[k].sources);
+			free(d->peers[k].froms);
+		}
 		free(d->peers);
 		free(d->addresses);
 		free(d->blackholes);

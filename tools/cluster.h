@@ -47,6 +47,8 @@ struct cluster_node {
 	const struct doc_node *at;	/* the name's place, the first one */
 	struct fact_addr underlay[FAMILIES];
 	struct fact_addr tunnel[FAMILIES];
+	struct fact_cidr *addrs;	/* all of the host that documents name */
+	size_t n_addrs, cap_addrs;
 	struct fact_cidr *cidrs;
 	size_t n_cidrs, cap_cidrs;
 	const struct doc_node *cidrs_at[FAMILIES];
@@ -94,6 +96,7 @@ enum peer_via { VIA_TUNNEL, VIA_UNDERLAY, VIA_NONE };
 struct device_cidr {
 	struct fact_cidr fact;
 	enum peer_via via;
+	bool via_said;		/* of it, or of its peer */
 	struct addr gw;		/* of VIA_UNDERLAY: whom the underlay is to reach */
 };
 
@@ -104,6 +107,8 @@ struct device_peer {
 	uint16_t dport;		/* 0: the device's */
 	struct device_cidr *cidrs;
 	size_t n_cidrs, cap_cidrs;
+	struct fact_cidr *sources, *froms;
+	size_t n_sources, n_froms;
 	const struct doc_node *at;
 };
 
@@ -165,6 +170,8 @@ struct cluster_node *cluster_find(const struct cluster *c, const char *name);
 int cluster_underlay(struct cluster_node *node, enum fact_rank rank,
 		     const struct doc_node *at);
 int cluster_tunnel(struct cluster_node *node, const struct doc_node *at);
+/* Another address of the host, by which nobody need reach it; names are passed over. */
+void cluster_address(struct cluster_node *node, const struct doc_node *at);
 /* AT is a list of prefixes, or a single one. */
 int cluster_cidrs(struct cluster_node *node, const struct doc_node *at);
 int cluster_pool(struct cluster *c, const struct cluster_pool *pool);

@@ -44,10 +44,12 @@ static void offer_devices(const struct line *l, const char *kind)
 	rtlinks_free(&all);
 }
 
-/* Endpoints, names, or the CIDRs and the name of the peer on the line. Of all
+/* Endpoints, names, or the prefixes and the name of the peer on the line. Of all
  * devices, or the one on the line.
  */
-enum peer_part { PEER_ENDPOINT, PEER_NAME, PEER_ANY, PEER_CIDR };
+enum peer_value {
+	PEER_ENDPOINT, PEER_NAME, PEER_ANY, PEER_CIDR, PEER_SOURCE, PEER_FROM,
+};
 
 static bool on_line(const struct line *l, const struct peer *p)
 {
@@ -59,8 +61,15 @@ static bool on_line(const struct line *l, const struct peer *p)
 	return false;
 }
 
+static void offer_prefixes(const struct line *l, const struct peer *p,
+			   const struct prefix_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		offer(l, prefix_or_host_str(&list->v[i]), p->name);
+}
+
 static void offer_peer(const struct line *l, const struct peer *p,
-		       enum peer_part part)
+		       enum peer_value part)
 {
 	switch (part) {
 	case PEER_ANY:
@@ -78,10 +87,18 @@ static void offer_peer(const struct line *l, const struct peer *p,
 			for (size_t i = 0; i < p->n_cidrs; i++)
 				offer(l, prefix_str(&p->cidrs[i]), p->name);
 		break;
+	case PEER_SOURCE:
+		if (on_line(l, p))
+			offer_prefixes(l, p, &p->sources);
+		break;
+	case PEER_FROM:
+		if (on_line(l, p))
+			offer_prefixes(l, p, &p->froms);
+		break;
 	}
 }
 
-static void offer_peers(const struct line *l, enum peer_part part)
+static void offer_peers(const struct line *l, enum peer_value part)
 {
 	struct rtlinks all = { 0 };
 	struct peers peers;
@@ -153,10 +170,11 @@ static void offer_value(const struct line *l, const char *kind, size_t n)
 {
 	static const struct {
 		const char *kind;
-		enum peer_part part;
+		enum peer_value part;
 	} parts[] = {
 		{ "ENDPOINT", PEER_ENDPOINT }, { "NAME", PEER_NAME },
 		{ "PEER", PEER_ANY }, { "CIDR", PEER_CIDR },
+		{ "SOURCE", PEER_SOURCE }, { "FROM", PEER_FROM },
 	};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)

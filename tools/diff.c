@@ -148,6 +148,44 @@ static size_t minus(const struct prefix *a, size_t n_a, const struct prefix *b,
 	return n;
 }
 
+/* Sources or outer prefixes: what comes and what goes, the lists of which are made. */
+static void diff_part(const struct prefix_list *want, const struct prefix_list *have,
+		      const struct prefix_list *elsewhere, struct peer_part *part)
+{
+	struct prefix *add = xcalloc(want->n, sizeof(*add));
+	struct prefix *remove = xcalloc(have->n, sizeof(*remove));
+	size_t n;
+
+	part->n_add = minus(want->v, want->n, have->v, have->n, NULL, add);
+	n = minus(have->v, have->n, want->v, want->n, NULL, remove);
+	/* One that another peer gets moves there. */
+	if (elsewhere)
+		n = minus(remove, n, elsewhere->v, elsewhere->n, NULL, remove);
+	part->n_remove = n;
+	part->add = add;
+	part->remove = remove;
+}
+
+/* What goes, goes at the end, unless there is no room for both. */
+static struct peer_part take_old(struct peer_part *part, size_t have, size_t max)
+{
+	struct peer_part old = { 0 };
+
+	if (part->n_add && have + part->n_add > max)
+		return old;
+	old.remove = part->remove;
+	old.n_remove = part->n_remove;
+	part->remove = NULL;
+	part->n_remove = 0;
+	return old;
+}
+
+static void free_part(const struct peer_part *part)
+{
+	free((void *)part->add);
+	free((void *)part->remove);
+}
+
 static void peer_request(struct change *c, const struct addr *endpoint,
 			 const char *name)
 {
@@ -172,6 +210,7 @@ static void new_peer(struct diff *d, const struct want_peer *p)
 {
 	struct change *c = diff_add(d, CHANGE_ADD, CHANGE_PEER, PHASE_PEER);
 	struct prefix *add = xcalloc(p->n_cidrs, sizeof(*add));
+	static const struct prefix_list none;
 
 	peer_request(c, &p->endpoint, p->name);
 	if (p->n_cidrs)
@@ -179,6 +218,8 @@ static void new_peer(struct diff *d, const struct want_peer *p)
 	c->peer.name = *p->name ? p->name : NULL;
 	c->peer.add = add;
 	c->peer.n_add = p->n_cidrs;
+	diff_part(&p->sources, &none, NULL, &c->peer.sources);
+	diff_part(&p->froms, &none, NULL, &c->peer.froms);
 	c->peer.flags = IPMESH_PEER_FLAGS_MOVE;
 	peer_encap(c, p, IPMESH_ENCAP_DEVICE, 0);
 }
@@ -192,8 +233,9 @@ static void changed_peer(struct diff *d, const struct want_peer *p,
 {
 	struct prefix *add = xcalloc(p->n_cidrs, sizeof(*add));
 	struct prefix *remove = xcalloc(old->n_cidrs, sizeof(*remove));
-	size_t n_add, n_remove;
+	struct peer_part sources, froms, old_sources, old_froms;
 	struct change *c, encap = { 0 };
+	size_t n_add, n_remove;
 	bool full;
 
 	n_add = minus(p->cidrs, p->n_cidrs, old->cidrs, old->n_cidrs, NULL, add);
@@ -201,8 +243,12 @@ static void changed_peer(struct diff *d, const struct want_peer *p,
 			 remove);
 	/* Unless there is no room for both. */
 	full = n_add && old->n_cidrs + n_add > IPMESH_MAX_CIDRS;
+	diff_part(&p->sources, &old->sources, NULL, &sources);
+	diff_part(&p->froms, &old->froms, &d->want->froms, &froms);
+	old_sources = take_old(&sources, old->sources.n, IPMESH_MAX_SOURCES);
+	old_froms = take_old(&froms, old->froms.n, IPMESH_MAX_FROMS);
 	if (peer_encap(&encap, p, old->encap, old->dport) || n_add ||
-	    strcmp(p->name, old->name)) {
+	    sources.n_add || froms.n_add || strcmp(p->name, old->name)) {
 		c = diff_add(d, CHANGE_SET, CHANGE_PEER, PHASE_PEER);
 		if (full) {
 			c->peer.remove = remove;
@@ -212,18 +258,27 @@ static void changed_peer(struct diff *d, const struct want_peer *p,
 		c->peer.name = strcmp(p->name, old->name) ? p->name : NULL;
 		c->peer.add = add;
 		c->peer.n_add = n_add;
-		c->peer.flags = n_add ? IPMESH_PEER_FLAGS_MOVE : 0;
+		c->peer.sources = sources;
+		c->peer.froms = froms;
+		c->peer.flags = n_add || froms.n_add ? IPMESH_PEER_FLAGS_MOVE : 0;
 		peer_encap(c, p, old->encap, old->dport);
 	} else {
 		free(add);
+		free_part(&sources);
+		free_part(&froms);
 	}
-	if (n_remove && !full) {
+	if ((n_remove && !full) || old_sources.n_remove || old_froms.n_remove) {
 		c = diff_add(d, CHANGE_SET, CHANGE_PEER, PHASE_OLD_PEER);
 		peer_request(c, &p->endpoint, p->name);
-		c->peer.remove = remove;
-		c->peer.n_remove = n_remove;
-	} else if (!full) {
-		free(remove);
+		c->peer.remove = full ? NULL : remove;
+		c->peer.n_remove = full ? 0 : n_remove;
+		c->peer.sources = old_sources;
+		c->peer.froms = old_froms;
+	} else {
+		if (!full)
+			free(remove);
+		free_part(&old_sources);
+		free_part(&old_froms);
 	}
 }
 
@@ -350,6 +405,8 @@ void diff_free(struct diff *d)
 		if (d->v[i].object == CHANGE_PEER) {
 			free((void *)d->v[i].peer.add);
 			free((void *)d->v[i].peer.remove);
+			free_part(&d->v[i].peer.sources);
+			free_part(&d->v[i].peer.froms);
 		}
 		if (d->v[i].object == CHANGE_ENDPOINTS)
 			free(d->v[i].endpoints.v);

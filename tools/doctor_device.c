@@ -95,7 +95,8 @@ static bool needs_address(const struct have *h, uint8_t family)
 		return false;
 	for (size_t p = 0; p < h->peers.n; p++)
 		for (size_t c = 0; c < h->peers.v[p].n_cidrs; c++)
-			if (h->peers.v[p].cidrs[c].addr.family == family)
+			if (h->peers.v[p].cidrs[c].len &&
+			    h->peers.v[p].cidrs[c].addr.family == family)
 				return true;
 	return false;
 }
@@ -179,7 +180,9 @@ static void check_addresses(struct doctor *d, const struct have *h)
 		for (size_t k = 0; k < h->peers.n; k++) {
 			p = &h->peers.v[k];
 			for (size_t c = 0; c < p->n_cidrs; c++) {
-				if (!prefix_contains(&p->cidrs[c], &a->addr.addr))
+				/* A balancer has everybody's. */
+				if (!p->cidrs[c].len ||
+				    !prefix_contains(&p->cidrs[c], &a->addr.addr))
 					continue;
 				f = doctor_find(d, SEVERITY_PROBLEM, "address_of_peer",
 						"two nodes have one tunnel address: answers go to the wrong one",

@@ -47,7 +47,8 @@ struct blocked {
 	struct fw_packet packet;	/* the first one */
 	struct fw_where where;
 	enum fw_verdict verdict;
-	char *peers;			/* endpoints, with commas */
+	char *peers;			/* outer addresses, with commas */
+	const struct peer *last;	/* the one that it was told of last */
 	size_t n;
 	bool heard;			/* one of them */
 };
@@ -183,12 +184,12 @@ struct all_blocked {
 	size_t n, cap;
 };
 
+/* @who: the peer's outer addresses that the packet is one of, for a rule. */
 static void judge(const struct fw *fw, struct fw_packet *p, const struct peer *peer,
-		  struct all_blocked *all)
+		  const char *who, struct all_blocked *all)
 {
 	struct fw_where where;
 	enum fw_verdict v = fw_judge(fw, p, &where);
-	const char *endpoint = addr_str(&peer->endpoint);
 	struct blocked *b = NULL;
 	char *more;
 
@@ -205,11 +206,27 @@ static void judge(const struct fw *fw, struct fw_packet *p, const struct peer *p
 		b = &all->v[all->n++];
 		*b = (struct blocked){ .packet = *p, .where = where, .verdict = v };
 	}
-	more = b->peers ? xasprintf("%s,%s", b->peers, endpoint) : xstrdup(endpoint);
+	more = b->peers ? xasprintf("%s,%s", b->peers, who) : xstrdup(who);
 	free(b->peers);
 	b->peers = more;
-	b->n++;
+	b->n += b->last != peer;
+	b->last = peer;
 	b->heard |= peer->stats.heard;
+}
+
+/* Of an outer prefix one address stands for all. */
+static void judge_froms(const struct fw *fw, struct fw_packet *v, const struct peer *p,
+			struct all_blocked *all)
+{
+	const struct prefix *from;
+
+	v->in = true;
+	for (size_t i = 0; i < p->froms.n; i++) {
+		from = &p->froms.v[i];
+		v->saddr = from->len < addr_bits(&from->addr) ? prefix_nth(from, 1) :
+								from->addr;
+		judge(fw, v, p, prefix_or_host_str(from), all);
+	}
 }
 
 static void one_device(struct doctor *d, const struct have *h, const struct fw *fw)
@@ -233,11 +250,12 @@ static void one_device(struct doctor *d, const struct have *h, const struct fw *
 			v[k].in = true;
 			v[k].saddr = p->endpoint;
 			v[k].daddr = local;
-			judge(fw, &v[k], p, &all);
+			judge(fw, &v[k], p, addr_str(&p->endpoint), &all);
+			judge_froms(fw, &v[k], p, &all);
 			v[k].in = false;
 			v[k].saddr = local;
 			v[k].daddr = p->endpoint;
-			judge(fw, &v[k], p, &all);
+			judge(fw, &v[k], p, addr_str(&p->endpoint), &all);
 		}
 	}
 	for (size_t i = 0; i < all.n; i++) {

@@ -180,7 +180,8 @@ static bool is_pod(const struct have *h, const struct addr *a)
 {
 	for (size_t p = 0; p < h->peers.n; p++)
 		for (size_t c = 0; c < h->peers.v[p].n_cidrs; c++)
-			if (prefix_contains(&h->peers.v[p].cidrs[c], a))
+			if (h->peers.v[p].cidrs[c].len &&
+			    prefix_contains(&h->peers.v[p].cidrs[c], a))
 				return true;
 	return false;
 }

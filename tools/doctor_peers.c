@@ -167,6 +167,9 @@ static void cidrs_twice(struct doctor *d)
 	for (size_t i = 0; i < d->n_mesh; i++)
 		for (size_t p = 0; p < d->mesh[i].peers.n; p++)
 			for (size_t c = 0; c < d->mesh[i].peers.v[p].n_cidrs; c++) {
+				/* Without a route that is no way of anybody's. */
+				if (!d->mesh[i].peers.v[p].cidrs[c].len)
+					continue;
 				v = xgrow(v, n, &cap, sizeof(*v));
 				v[n++] = (struct entry){ &d->mesh[i],
 					&d->mesh[i].peers.v[p],

@@ -70,6 +70,9 @@ static bool has_foreign(const struct have *h, const struct peer *p,
 	size_t n;
 
 	for (size_t c = 0; c < p->n_cidrs; c++) {
+		/* No route is written for that. */
+		if (!p->cidrs[c].len)
+			continue;
 		r = have_routes(h, &p->cidrs[c], &n);
 		for (size_t i = 0; i < n; i++)
 			if (&r[i] != but && (r[i].proto != RTPROT_IPMESH ||
@@ -252,6 +255,9 @@ static void check(struct doctor *d, const struct have *h, const struct map *m,
 	struct finding *f;
 	size_t n, i;
 
+	/* It has no route, or one that somebody has chosen with care. */
+	if (!o->cidr.len)
+		return;
 	r = have_routes(h, &o->cidr, &n);
 	/* By metric, the best first. */
 	for (i = 0; i < n && r[i].tos; i++)

@@ -21,9 +21,11 @@ static bool carries(const struct doctor *d, uint8_t family)
 	for (size_t i = 0; i < d->n_mesh; i++)
 		for (size_t p = 0; p < d->mesh[i].peers.n; p++)
 			for (size_t c = 0; c < d->mesh[i].peers.v[p].n_cidrs; c++) {
-				if (d->mesh[i].peers.v[p].cidrs[c].addr.family == family)
-					return true;
 				any = true;
+				/* What comes of a balancer need not be forwarded. */
+				if (d->mesh[i].peers.v[p].cidrs[c].len &&
+				    d->mesh[i].peers.v[p].cidrs[c].addr.family == family)
+					return true;
 			}
 	return !any && family == AF_INET;
 }

@@ -51,6 +51,18 @@ static void put_prefixes(struct doc_node *map, const char *key,
 		doc_put_text(list, NULL, prefix_str(&v[i]));
 }
 
+/* Sources or outer prefixes: a single address stands alone. */
+static void put_part(struct doc_node *map, const char *key, const struct prefix_list *l)
+{
+	struct doc_node *list;
+
+	if (!l->n)
+		return;
+	list = doc_put(map, key, DOC_SEQ);
+	for (size_t i = 0; i < l->n; i++)
+		doc_put_text(list, NULL, prefix_or_host_str(&l->v[i]));
+}
+
 static void put_number(struct doc_node *map, const char *key, uint32_t n)
 {
 	char text[16];
@@ -126,7 +138,7 @@ static const char *via_of(const struct export *x, const struct peer *p,
 
 	/* The kernel has taken them away with the state. */
 	if (!(h->link.flags & IFF_UP))
-		return "tunnel";
+		return cidr->len ? "tunnel" : "none";
 	r = have_routes(h, cidr, &n);
 	for (size_t i = 0; i < n; i++) {
 		if (r[i].metric > rtroute_metric(&r[i]) || r[i].tos)
@@ -156,17 +168,19 @@ static void put_cidrs(struct export *x, const struct peer *p, struct doc_node *m
 	struct doc_node *list, *item;
 	char first[ADDR_STRLEN] = "";
 	const char *via;
-	bool same = true;
+	bool same = true, zero = p->n_cidrs && !p->cidrs[0].len;
 
 	if (!p->n_cidrs)
 		return;
 	snprintf(first, sizeof(first), "%s", via_of(x, p, &p->cidrs[0]));
-	for (size_t i = 1; i < p->n_cidrs && same; i++)
+	for (size_t i = 1; i < p->n_cidrs && same; i++) {
 		same = !strcmp(first, via_of(x, p, &p->cidrs[i]));
+		zero |= !p->cidrs[i].len;
+	}
 	list = doc_put(map, "cidrs", DOC_SEQ);
 	for (size_t i = 0; i < p->n_cidrs; i++) {
 		via = same ? "tunnel" : via_of(x, p, &p->cidrs[i]);
-		if (!strcmp(via, "tunnel")) {
+		if (!strcmp(via, "tunnel") && (same || p->cidrs[i].len)) {
 			doc_put_text(list, NULL, prefix_str(&p->cidrs[i]));
 			continue;
 		}
@@ -174,7 +188,8 @@ static void put_cidrs(struct export *x, const struct peer *p, struct doc_node *m
 		doc_put_text(item, "prefix", prefix_str(&p->cidrs[i]));
 		doc_put_text(item, "via", via);
 	}
-	if (same && strcmp(first, "tunnel"))
+	/* What goes through the tunnel need not be said, but of 0.0.0.0/0. */
+	if (same && (zero || strcmp(first, "tunnel")))
 		doc_put_text(map, "via", first);
 }
 
@@ -194,6 +209,8 @@ static void put_peers(struct export *x)
 			doc_put_text(map, "name", p->name);
 		doc_put_text(map, "endpoint", addr_str(&p->endpoint));
 		put_cidrs(x, p, map);
+		put_part(map, "sources", &p->sources);
+		put_part(map, "from", &p->froms);
 		if (p->encap != IPMESH_ENCAP_DEVICE && p->encap < IPMESH_ENCAP_DEVICE)
 			doc_put_text(map, "encap", peer_encaps[p->encap]);
 		if (p->dport)

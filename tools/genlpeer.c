@@ -27,6 +27,13 @@ static const char *show_cidr(const struct nlattr *a)
 	return read_cidr(&cidr, a) ? prefix_str(&cidr) : "";
 }
 
+static const char *show_host(const struct nlattr *a)
+{
+	struct prefix p;
+
+	return read_cidr(&p, a) ? prefix_or_host_str(&p) : "";
+}
+
 static const struct nl_name peer_names[] = {
 	{ IPMESH_A_PEER_IFINDEX, "", NULL, NULL },
 	{ IPMESH_A_PEER_ENDPOINT, "", NULL, NULL },
@@ -35,6 +42,8 @@ static const struct nl_name peer_names[] = {
 	{ IPMESH_A_PEER_CIDR, "cidr", NULL, show_cidr },
 	{ IPMESH_A_PEER_ENCAP, "encap", NULL, NULL },
 	{ IPMESH_A_PEER_DPORT, "dport", NULL, NULL },
+	{ IPMESH_A_PEER_SOURCE, "source", NULL, show_host },
+	{ IPMESH_A_PEER_FROM, "from", NULL, show_host },
 	{ 0, NULL, NULL, NULL }
 };
 
@@ -88,16 +97,24 @@ static int on_peer(const struct nlmsghdr *nlh, void *data)
 		nl_str(p->name, sizeof(p->name), tb[IPMESH_A_PEER_NAME]);
 	if (tb[IPMESH_A_PEER_STATS])
 		read_stats(&p->stats, tb[IPMESH_A_PEER_STATS]);
-	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
-		if (mnl_attr_get_type(a) == IPMESH_A_PEER_CIDR &&
-		    read_cidr(&cidr, a))
+	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr)) {
+		uint16_t type = mnl_attr_get_type(a);
+
+		if (type == IPMESH_A_PEER_CIDR && read_cidr(&cidr, a))
 			peer_add_cidr(p, &cidr);
+		else if (type == IPMESH_A_PEER_SOURCE && read_cidr(&cidr, a))
+			prefix_list_add(&p->sources, &cidr);
+		else if (type == IPMESH_A_PEER_FROM && read_cidr(&cidr, a))
+			prefix_list_add(&p->froms, &cidr);
+	}
 	return 0;
 }
 
 void peer_clear(struct peer *p)
 {
 	free(p->cidrs);
+	free(p->sources.v);
+	free(p->froms.v);
 	memset(p, 0, sizeof(*p));
 }
 
@@ -133,6 +150,8 @@ static void sort_cidrs(struct peer *p)
 {
 	if (p->n_cidrs)
 		qsort(p->cidrs, p->n_cidrs, sizeof(*p->cidrs), cmp_cidr);
+	prefix_list_sort(&p->sources);
+	prefix_list_sort(&p->froms);
 }
 
 bool genlpeer_event(struct peer_event *e, const struct nlmsghdr *nlh)
@@ -271,16 +290,24 @@ static struct nlmsghdr *begin(struct nl_batch *b, uint8_t cmd, uint16_t flags,
 	return nlh;
 }
 
-static void put_cidr(struct nlmsghdr *nlh, const struct prefix *cidr,
+static void put_cidr(struct nlmsghdr *nlh, uint16_t type, const struct prefix *cidr,
 		     bool remove)
 {
-	struct nlattr *nest = mnl_attr_nest_start(nlh, IPMESH_A_PEER_CIDR);
+	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
 
 	nl_put_addr(nlh, IPMESH_A_CIDR_PREFIX, &cidr->addr);
 	mnl_attr_put_u8(nlh, IPMESH_A_CIDR_LENGTH, cidr->len);
 	if (remove)
 		mnl_attr_put(nlh, IPMESH_A_CIDR_REMOVE, 0, NULL);
 	mnl_attr_nest_end(nlh, nest);
+}
+
+static void put_part(struct nlmsghdr *nlh, uint16_t type, const struct peer_part *p)
+{
+	for (size_t i = 0; i < p->n_remove; i++)
+		put_cidr(nlh, type, &p->remove[i], true);
+	for (size_t i = 0; i < p->n_add; i++)
+		put_cidr(nlh, type, &p->add[i], false);
 }
 
 static void put_change(struct nl_batch *b, uint8_t cmd, uint16_t flags,
@@ -303,9 +330,11 @@ static void put_change(struct nl_batch *b, uint8_t cmd, uint16_t flags,
 		mnl_attr_put_u16(nlh, IPMESH_A_PEER_DPORT, c->dport);
 	/* Room for the new ones first. */
 	for (size_t i = 0; i < c->n_remove; i++)
-		put_cidr(nlh, &c->remove[i], true);
+		put_cidr(nlh, IPMESH_A_PEER_CIDR, &c->remove[i], true);
 	for (size_t i = 0; i < c->n_add; i++)
-		put_cidr(nlh, &c->add[i], false);
+		put_cidr(nlh, IPMESH_A_PEER_CIDR, &c->add[i], false);
+	put_part(nlh, IPMESH_A_PEER_SOURCE, &c->sources);
+	put_part(nlh, IPMESH_A_PEER_FROM, &c->froms);
 }
 
 void genlpeer_new(struct nl_batch *b, const struct peer_change *c)

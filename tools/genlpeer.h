@@ -20,6 +20,8 @@ struct peer {
 	char name[IPMESH_NAME_MAX + 1];	/* "" for none */
 	struct prefix *cidrs;
 	size_t n_cidrs, cap_cidrs;
+	struct prefix_list sources;	/* inner, besides the CIDRs */
+	struct prefix_list froms;	/* outer, besides the endpoint */
 	uint8_t encap;			/* IPMESH_ENCAP_*, _DEVICE: the device's */
 	uint16_t dport;			/* 0: the device's */
 	struct peer_stats stats;
@@ -31,8 +33,8 @@ struct peers {
 };
 
 /*
- * The peers of a device, each whole: messages that go on with the CIDRs of the
- * one before are joined. Sorted by endpoint, CIDRs too. 0 or -errno (-ENOENT:
+ * The peers of a device, each whole: messages that go on with the prefixes of the
+ * one before are joined. Sorted by endpoint, prefixes too. 0 or -errno (-ENOENT:
  * no module).
  */
 int genlpeer_dump(struct nl *nl, uint32_t ifindex, struct peers *l);
@@ -60,6 +62,14 @@ const struct peer *peers_find(const struct peers *l, const struct addr *endpoint
 /* Whether a peer with sorted CIDRs has this one. */
 bool peer_has_cidr(const struct peer *p, const struct prefix *cidr);
 
+/* What a request says of prefixes of one kind besides CIDRs. */
+struct peer_part {
+	const struct prefix *add;
+	size_t n_add;
+	const struct prefix *remove;	/* only for set */
+	size_t n_remove;
+};
+
 /* What a request says of a peer. Zeroed but for the endpoint: nothing. */
 struct peer_change {
 	uint32_t ifindex;
@@ -69,6 +79,7 @@ struct peer_change {
 	size_t n_add;
 	const struct prefix *remove;	/* only for set */
 	size_t n_remove;
+	struct peer_part sources, froms;
 	uint32_t flags;			/* IPMESH_PEER_FLAGS_* */
 	bool has_encap, has_dport;
 	uint8_t encap;

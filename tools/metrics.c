@@ -51,6 +51,8 @@ DEVICE(device_rx_bytes, d->l->stats.rx_bytes)
 DEVICE(device_tx_packets, d->l->stats.tx_packets)
 DEVICE(device_tx_bytes, d->l->stats.tx_bytes)
 PEER(peer_cidrs, p->n_cidrs)
+PEER(peer_sources, p->sources.n)
+PEER(peer_froms, p->froms.n)
 PEER(peer_rx_packets, p->stats.rx_packets)
 PEER(peer_rx_bytes, p->stats.rx_bytes)
 PEER(peer_tx_packets, p->stats.tx_packets)
@@ -73,6 +75,10 @@ static const struct metric metrics[] = {
 	{ "device_transmit_bytes_total", "counter", "Inner bytes sent.",
 	  device_tx_bytes, NULL },
 	{ "peer_cidrs", "gauge", "Pod CIDRs of the peer.", NULL, peer_cidrs },
+	{ "peer_sources", "gauge", "Inner sources of the peer besides its pod CIDRs.", NULL,
+	  peer_sources },
+	{ "peer_outer_prefixes", "gauge", "Outer prefixes of the peer besides its endpoint.",
+	  NULL, peer_froms },
 	{ "peer_receive_packets_total", "counter", "Inner packets received from the peer.",
 	  NULL, peer_rx_packets },
 	{ "peer_receive_bytes_total", "counter", "Inner bytes received from the peer.",

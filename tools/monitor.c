@@ -336,6 +336,8 @@ static void on_peer(struct monitor *m, const struct peer_event *e)
 	for (size_t i = 0; i < p->n_cidrs; i++)
 		out_str(OUT_ITEM, " %s", prefix_str(&p->cidrs[i]));
 	out_end();
+	view_prefixes("sources", " source %s", " source %s", &p->sources);
+	view_prefixes("from", " from %s", " from %s", &p->froms);
 	if (p->encap <= IPMESH_ENCAP_DEVICE)
 		out_str("encap", p->encap == IPMESH_ENCAP_DEVICE ? NULL : " encap %s",
 			peer_encaps[p->encap]);

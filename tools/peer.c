@@ -21,8 +21,8 @@ static int no_peer(const struct plan *p, const struct addr *endpoint, int e)
 			   nl_error(p->nl, e));
 }
 
-/* Those who hold CIDRs that the endpoint is to get: noted first, so that they
- * get them back if a later step fails.
+/* Those who hold CIDRs and outer prefixes that the endpoint is to get: noted first,
+ * so that they get them back if a later step fails.
  */
 static int plan_losers(struct plan *p, struct peers *peers,
 		       const struct peer_ask *ask)
@@ -41,6 +41,8 @@ static int plan_losers(struct plan *p, struct peers *peers,
 			continue;
 		for (size_t k = 0; k < ask->add.n; k++)
 			loses |= peer_has_cidr(o, &ask->add.v[k]);
+		for (size_t k = 0; k < ask->add_froms.n; k++)
+			loses |= prefix_list_has(&o->froms, &ask->add_froms.v[k]);
 		if (!loses)
 			continue;
 		s = steps_add(&p->steps, STEP_PEER_LOSES);
@@ -69,14 +71,26 @@ static void tidy_losers(struct plan *p)
 static bool routed_by_us(const struct plan *p, const struct peer_ask *ask,
 			 const struct peer *old)
 {
-	return ask->route || !old->n_cidrs ||
+	bool any = false;
+
+	/* That the default route is none of ours tells nothing. */
+	for (size_t i = 0; i < old->n_cidrs; i++)
+		any |= old->cidrs[i].len > 0;
+	return ask->route || !any ||
 	       plan_has_route(p, &ask->endpoint, old->cidrs, old->n_cidrs);
 }
 
-static void put_prefix(struct prefix_list *l, const struct prefix *c)
+/* Is a CIDR to be routed when that is not said of it?  Not where it would take the
+ * place of this host's default route: such a peer is a balancer, or a way out that
+ * somebody chooses with care.
+ */
+static bool may_route(const struct peer_ask *ask, const struct prefix *c)
 {
-	l->v = xgrow(l->v, l->n, &l->cap, sizeof(*c));
-	l->v[l->n++] = *c;
+	if (c->len || ask->route)
+		return true;
+	warn("%s gets no route, as that would be this host's default route; say noroute, or route to have it",
+	     prefix_str(c));
+	return false;
 }
 
 static int change_routes(struct plan *p, const struct peer_ask *ask,
@@ -88,16 +102,17 @@ static int change_routes(struct plan *p, const struct peer_ask *ask,
 
 	for (size_t i = 0; i < ask->add.n; i++)
 		/* One that is routed already follows to its new peer. */
-		if (ours || plan_has_route(p, NULL, &ask->add.v[i], 1))
-			put_prefix(&come, &ask->add.v[i]);
+		if (plan_has_route(p, NULL, &ask->add.v[i], 1) ||
+		    (ours && may_route(ask, &ask->add.v[i])))
+			prefix_list_add(&come, &ask->add.v[i]);
 	for (size_t i = 0; i < old->n_cidrs; i++) {
 		const struct prefix *c = &old->cidrs[i];
 
 		if (ask->has_cidrs ? !prefix_list_has(&ask->add, c) :
 		    prefix_list_has(&ask->remove, c))
-			put_prefix(&gone, c);
-		else if (ask->route && !prefix_list_has(&come, c))
-			put_prefix(&come, c);
+			prefix_list_add(&gone, c);
+		else if (ask->route && c->len && !prefix_list_has(&come, c))
+			prefix_list_add(&come, c);
 	}
 	rc = plan_route(p, &ask->endpoint, come.v, come.n);
 	if (!rc && gone.n) {
@@ -109,6 +124,26 @@ static int change_routes(struct plan *p, const struct peer_ask *ask,
 	free(come.v);
 	free(gone.v);
 	return rc;
+}
+
+/* As they stand on the command line. */
+static struct peer_part part_of(const struct prefix_list *come,
+				const struct prefix_list *gone)
+{
+	return (struct peer_part){
+		.add = come->v, .n_add = come->n, .remove = gone->v, .n_remove = gone->n,
+	};
+}
+
+static uint32_t flags_of(const struct peer_ask *ask, bool is_new)
+{
+	uint32_t flags = ask->move ? IPMESH_PEER_FLAGS_MOVE : 0;
+
+	if (is_new)
+		return flags;
+	return flags | (ask->has_cidrs ? IPMESH_PEER_FLAGS_REPLACE_CIDRS : 0) |
+	       (ask->has_sources ? IPMESH_PEER_FLAGS_REPLACE_SOURCES : 0) |
+	       (ask->has_froms ? IPMESH_PEER_FLAGS_REPLACE_FROMS : 0);
 }
 
 /* add and set: first the peer, for the device must know where to send, then
@@ -140,9 +175,9 @@ static int change(struct plan *p, const struct peer_ask *ask, bool is_new)
 		.name = ask->name,
 		.add = ask->add.v, .n_add = ask->add.n,
 		.remove = ask->remove.v, .n_remove = ask->remove.n,
-		.flags = (ask->move ? IPMESH_PEER_FLAGS_MOVE : 0) |
-			 (ask->has_cidrs && !is_new ?
-			  IPMESH_PEER_FLAGS_REPLACE_CIDRS : 0),
+		.sources = part_of(&ask->add_sources, &ask->remove_sources),
+		.froms = part_of(&ask->add_froms, &ask->remove_froms),
+		.flags = flags_of(ask, is_new),
 		.has_encap = ask->has_encap, .encap = ask->encap,
 		.has_dport = ask->has_dport, .dport = (uint16_t)ask->dport,
 	};
@@ -209,9 +244,8 @@ static int flush(struct plan *p)
 				   nl_error(p->nl, e));
 	for (size_t i = 0; i < peers.n; i++)
 		for (size_t k = 0; k < peers.v[i].n_cidrs; k++)
-			put_prefix(&cidrs, &peers.v[i].cidrs[k]);
-	if (cidrs.n)
-		qsort(cidrs.v, cidrs.n, sizeof(*cidrs.v), by_prefix);
+			prefix_list_add(&cidrs, &peers.v[i].cidrs[k]);
+	prefix_list_sort(&cidrs);
 	nl_batch_init(&b, p->nl);
 	for (size_t i = 0; i < p->routes.n; i++)
 		if (plan_is_ours(p, &p->routes.v[i]) &&

@@ -10,10 +10,13 @@
 
 const char peer_usage[] =
 	"Usage: ipmesh peer add ENDPOINT [dev DEV] [name NAME] [cidr PREFIX]… [move]\n"
-	"                       [encap none|udp|device] [dport N] [noroute]\n"
-	"       ipmesh peer set ENDPOINT [dev DEV] [name NAME] [cidr PREFIX]… [nocidr PREFIX]…\n"
-	"                       [cidrs PREFIX,…|none] [move] [encap none|udp|device]\n"
+	"                       [source PREFIX]… [from PREFIX]… [encap none|udp|device]\n"
 	"                       [dport N] [route|noroute]\n"
+	"       ipmesh peer set ENDPOINT [dev DEV] [name NAME] [cidr PREFIX]… [nocidr PREFIX]…\n"
+	"                       [cidrs PREFIX,…|none] [move] [source PREFIX]…\n"
+	"                       [nosource PREFIX]… [sources PREFIX,…|none] [from PREFIX]…\n"
+	"                       [nofrom PREFIX]… [froms PREFIX,…|none]\n"
+	"                       [encap none|udp|device] [dport N] [route|noroute]\n"
 	"       ipmesh peer del ENDPOINT [dev DEV]\n"
 	"       ipmesh peer show [ENDPOINT] [dev DEV] [-s]\n"
 	"       ipmesh peer flush [dev DEV]\n"
@@ -25,13 +28,19 @@ const char peer_usage[] =
 	"  cidr PREFIX    a pod CIDR of the peer; with set one more\n"
 	"  nocidr PREFIX  a pod CIDR that goes\n"
 	"  cidrs LIST     these pod CIDRs and no others\n"
-	"  move           take pod CIDRs over from other peers that hold them\n"
+	"  move           take pod CIDRs and outer prefixes over from other peers\n"
+	"  source PREFIX  inner addresses that it may send from besides: of the node's\n"
+	"                 second card, of its other family, virtual ones; without a route\n"
+	"  from PREFIX    outer addresses that its packets come from besides ENDPOINT, as\n"
+	"                 those of a balancer; nothing is sent there\n"
+	"  nosource, sources, nofrom, froms: as nocidr and cidrs\n"
 	"  encap E        what carries packets to this peer; device: as the device says\n"
 	"  dport N        UDP port of this peer; 0: the device's\n"
 	"  noroute        leave nexthops and routes alone, for a routing daemon\n"
 	"  route          write routes for all of the peer's CIDRs, also those it has\n"
 	"\n"
-	"Without noroute each pod CIDR that is named gets a route (proto ipmesh): by a\n"
+	"Without noroute each pod CIDR that is named gets a route (proto ipmesh), but for\n"
+	"0.0.0.0/0 and ::/0, which need the word route beside them: by a\n"
 	"nexthop object of the peer, or with an IPv6 endpoint by the device. They go with\n"
 	"the CIDR, and with the peer. A peer that has CIDRs without such routes, as noroute\n"
 	"makes it, gets none from set unless route is said. Routes of another protocol are\n"
@@ -41,12 +50,17 @@ const char peer_usage[] =
 	"  ipmesh peer add 172.16.40.198 name k8s-node1 cidr 10.244.1.0/24\n"
 	"  ipmesh peer set 172.16.40.198 nocidr 10.244.1.0/24 cidr 10.244.2.0/24\n"
 	"  ipmesh peer set 172.16.40.198 encap udp dport 5555\n"
+	"  ipmesh peer add 172.16.40.9 name lb from 172.20.0.0/16 cidr 0.0.0.0/0 noroute\n"
 	"  ipmesh peer del 172.16.40.198\n";
 
 void peer_ask_free(struct peer_ask *ask)
 {
 	free(ask->add.v);
 	free(ask->remove.v);
+	free(ask->add_sources.v);
+	free(ask->remove_sources.v);
+	free(ask->add_froms.v);
+	free(ask->remove_froms.v);
 }
 
 static bool read_name(struct args *a, struct peer_ask *ask)
@@ -75,24 +89,76 @@ static bool read_name(struct args *a, struct peer_ask *ask)
 	return true;
 }
 
-static bool read_cidrs(struct args *a, struct peer_ask *ask)
+/* Prefixes of a kind: the words that add one, take one away, and name all. */
+struct kind {
+	const char *add, *remove, *all;
+	bool host;			/* an address may stand alone */
+	struct prefix_list *come, *gone;
+	bool *has_all;
+	size_t max;
+};
+
+#define KINDS	3
+
+static void kinds_of(struct peer_ask *ask, struct kind *k)
+{
+	k[0] = (struct kind){ "cidr", "nocidr", "cidrs", false, &ask->add, &ask->remove,
+			      &ask->has_cidrs, IPMESH_MAX_CIDRS };
+	k[1] = (struct kind){ "source", "nosource", "sources", true, &ask->add_sources,
+			      &ask->remove_sources, &ask->has_sources, IPMESH_MAX_SOURCES };
+	k[2] = (struct kind){ "from", "nofrom", "froms", true, &ask->add_froms,
+			      &ask->remove_froms, &ask->has_froms, IPMESH_MAX_FROMS };
+}
+
+static bool read_all(struct args *a, const struct kind *k)
 {
 	const char *v;
 	char *list, *part, *rest;
 	bool ok = true;
 
-	if (!args_once(a, &ask->has_cidrs, "cidrs"))
+	if (!args_once(a, k->has_all, k->all))
 		return false;
-	v = args_value(a, "cidrs");
+	v = args_value(a, k->all);
 	if (!v)
 		return false;
 	if (!strcmp(v, "none"))
 		return true;
 	rest = list = xstrdup(v);
 	while (ok && (part = strsep(&rest, ",")))
-		ok = args_prefix(a, "cidrs", part, &ask->add);
+		ok = args_prefix(a, k->all, part, k->host, k->come);
 	free(list);
 	return ok;
+}
+
+/* False: the word is none of the kind's. */
+static bool read_kind(struct args *a, const char *w, enum peer_verb verb,
+		      const struct kind *k)
+{
+	bool gone = verb == SET && !strcmp(w, k->remove);
+	const char *v;
+
+	if (!strcmp(w, k->all)) {
+		read_all(a, k);
+	} else if (gone || !strcmp(w, k->add)) {
+		v = args_value(a, w);
+		if (v)
+			args_prefix(a, w, v, k->host, gone ? k->gone : k->come);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static bool read_kinds(struct args *a, const char *w, enum peer_verb verb,
+		       struct peer_ask *ask)
+{
+	struct kind k[KINDS];
+
+	kinds_of(ask, k);
+	for (size_t i = 0; i < KINDS; i++)
+		if (read_kind(a, w, verb, &k[i]))
+			return true;
+	return false;
 }
 
 static bool read_encap(struct args *a, struct peer_ask *ask)
@@ -148,23 +214,15 @@ static bool read_dev(struct args *a, struct peer_ask *ask)
 static void read_words(struct args *a, enum peer_verb verb, struct peer_ask *ask)
 {
 	bool change = verb == ADD || verb == SET;
-	const char *w, *v;
+	const char *w;
 
 	while ((w = args_word(a))) {
 		if (!strcmp(w, "dev")) {
 			read_dev(a, ask);
 		} else if (change && !strcmp(w, "name")) {
 			read_name(a, ask);
-		} else if (change && !strcmp(w, "cidr")) {
-			v = args_value(a, w);
-			if (v)
-				args_prefix(a, w, v, &ask->add);
-		} else if (verb == SET && !strcmp(w, "nocidr")) {
-			v = args_value(a, w);
-			if (v)
-				args_prefix(a, w, v, &ask->remove);
-		} else if (change && !strcmp(w, "cidrs")) {
-			read_cidrs(a, ask);
+		} else if (change && read_kinds(a, w, verb, ask)) {
+			continue;
 		} else if (change && !strcmp(w, "move")) {
 			args_once(a, &ask->move, w);
 		} else if (change && !strcmp(w, "encap")) {
@@ -184,28 +242,40 @@ static void read_words(struct args *a, enum peer_verb verb, struct peer_ask *ask
 	}
 }
 
-static void check_words(struct args *a, enum peer_verb verb,
-			const struct peer_ask *ask)
+static void check_kind(struct args *a, enum peer_verb verb, const struct kind *k)
 {
+	if (k->come->n > k->max || k->gone->n > k->max)
+		a->status = err_usage("%s: %s: a peer has at most %zu", a->cmd, k->add,
+				      k->max);
+	else if (verb == SET && *k->has_all && k->gone->n)
+		a->status = err_usage("%s: %s replaces all; leave out %s", a->cmd, k->all,
+				      k->remove);
+	for (size_t i = 0; i < k->gone->n && !a->status; i++)
+		if (prefix_list_has(k->come, &k->gone->v[i]))
+			a->status = err_usage("%s: %s is both in %s and in %s", a->cmd,
+					      k->host ? prefix_or_host_str(&k->gone->v[i]) :
+							prefix_str(&k->gone->v[i]),
+					      k->add, k->remove);
+}
+
+static void check_words(struct args *a, enum peer_verb verb, struct peer_ask *ask)
+{
+	struct kind k[KINDS];
+	bool named = false;
+
+	kinds_of(ask, k);
+	for (size_t i = 0; i < KINDS; i++)
+		named |= *k[i].has_all || k[i].come->n || k[i].gone->n;
 	if (verb <= DEL && !ask->has_endpoint)
 		a->status = err_missing(a->cmd, "the peer's endpoint");
-	else if (ask->add.n > IPMESH_MAX_CIDRS || ask->remove.n > IPMESH_MAX_CIDRS)
-		a->status = err_usage("%s: a peer has at most %d CIDRs", a->cmd,
-				      IPMESH_MAX_CIDRS);
-	else if (verb == SET && ask->has_cidrs && ask->remove.n)
-		a->status = err_usage("%s: cidrs replaces all; leave out nocidr",
-				      a->cmd);
 	else if (ask->route && ask->noroute)
 		a->status = err_usage("%s: route and noroute; say one of them",
 				      a->cmd);
-	else if (verb == SET && !ask->has_name && !ask->has_cidrs &&
-		 !ask->has_encap && !ask->has_dport && !ask->route &&
-		 !ask->add.n && !ask->remove.n)
+	else if (verb == SET && !named && !ask->has_name && !ask->has_encap &&
+		 !ask->has_dport && !ask->route)
 		a->status = err_missing(a->cmd, "what to change");
-	for (size_t i = 0; i < ask->remove.n && !a->status; i++)
-		if (prefix_list_has(&ask->add, &ask->remove.v[i]))
-			a->status = err_usage("%s: %s is both in cidr and in nocidr",
-					      a->cmd, prefix_str(&ask->remove.v[i]));
+	for (size_t i = 0; i < KINDS && !a->status; i++)
+		check_kind(a, verb, &k[i]);
 }
 
 void peer_words(struct args *a, enum peer_verb verb, struct peer_ask *ask)

@@ -15,9 +15,12 @@ struct peer_ask {
 	struct addr endpoint;
 	const char *dev, *name;
 	struct prefix_list add, remove;
+	struct prefix_list add_sources, remove_sources;
+	struct prefix_list add_froms, remove_froms;
 	uint8_t encap;
 	uint32_t dport;
 	bool has_endpoint, has_dev, has_name, has_cidrs, has_encap, has_dport;
+	bool has_sources, has_froms;
 	bool move, route, noroute;
 };
 

@@ -12,14 +12,17 @@
 
 bool probe_target(struct probe *p)
 {
-	const struct prefix *cidr;
+	const struct prefix *cidr = NULL;
 
 	if (p->to.family)
 		return true;
-	if (!p->peer->n_cidrs)
+	/* Everybody's addresses are nobody's to ask. */
+	for (size_t i = 0; i < p->peer->n_cidrs && !cidr; i++)
+		if (p->peer->cidrs[i].len)
+			cidr = &p->peer->cidrs[i];
+	if (!cidr)
 		return false;
 	/* Sorted: IPv4 first. The first host is the node's tunnel address. */
-	cidr = &p->peer->cidrs[0];
 	p->to = cidr->len < addr_bits(&cidr->addr) ? prefix_nth(cidr, 1) : cidr->addr;
 	return true;
 }

@@ -31,9 +31,13 @@ static int addresses(struct cluster_node *node, const struct doc_node *spec)
 			rank = FACT_FLANNEL;
 		else if (type && !strcmp(type->text, "InternalIP"))
 			rank = FACT_NODE_IP;
+		else if (type && !strcmp(type->text, "ExternalIP"))
+			rank = FACT_NONE;
 		else
 			continue;
-		if (cluster_underlay(node, rank, a))
+		if (rank == FACT_NONE)
+			cluster_address(node, a);
+		else if (cluster_underlay(node, rank, a))
 			return -1;
 	}
 	return 0;

@@ -46,14 +46,18 @@ static int addresses(struct cluster_node *node, const struct doc_node *status)
 	for (i = 0; i < list->n; i++) {
 		if (doc_string(list->child[i], "type", &type) < 0)
 			return -1;
-		if (!type || strcmp(type->text, "InternalIP"))
+		if (!type || (strcmp(type->text, "InternalIP") &&
+			      strcmp(type->text, "ExternalIP")))
 			continue;
 		ret = doc_string(list->child[i], "address", &a);
 		if (ret < 0)
 			return -1;
 		if (!ret)
 			return doc_fail(list->child[i], "address is missing: add it");
-		if (cluster_underlay(node, FACT_NODE_IP, a))
+		/* By an external one it is not reached, but it may send from it. */
+		if (!strcmp(type->text, "ExternalIP"))
+			cluster_address(node, a);
+		else if (cluster_underlay(node, FACT_NODE_IP, a))
 			return -1;
 	}
 	return 0;

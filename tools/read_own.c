@@ -32,12 +32,16 @@
  *	    endpoint: 172.16.40.198
  *	    cidrs: [10.244.1.0/24]
  *	    via: tunnel			# or underlay, or none: no route at all
+ *	    sources: [192.0.2.7]	# inner ones besides, without a route
  *	  - endpoint: 172.16.41.7
  *	    cidrs:
  *	    - 10.244.7.0/24
  *	    - {prefix: 10.245.7.0/24, via: none}
  *	    encap: device		# as the device; or none, or udp
  *	    dport: 5555			# when not the device's
+ *	  - endpoint: 172.16.40.9	# a balancer
+ *	    from: [172.20.0.0/16]	# outer sources besides the endpoint
+ *	    cidrs: [0.0.0.0/0]		# without a route, unless via is said
  *
  * Only apiVersion, kind and metadata.name are required; a peer needs its
  * endpoint.  A field that is left out has the default of the device.  See
@@ -65,7 +69,7 @@ static const char *const spec_fields[] = {
 };
 
 static const char *const peer_fields[] = {
-	"name", "endpoint", "cidrs", "via", "encap", "dport", NULL
+	"name", "endpoint", "cidrs", "via", "sources", "from", "encap", "dport", NULL
 };
 
 static const char *const cidr_fields[] = { "prefix", "via", NULL };
@@ -97,23 +101,27 @@ const char *read_own_field(const char *word)
 	return word;
 }
 
-static int read_prefix(const struct doc_node *item, bool host, struct prefix *p)
+/* A prefix; an address with host bits, of a device; or either of the two. */
+enum form { PREFIX, ADDRESS, ANY };
+
+static int read_prefix(const struct doc_node *item, enum form form, struct prefix *p)
 {
 	const char *wrong;
 
 	if (item->kind != DOC_SCALAR)
 		return doc_fail(item, "must be a prefix such as 10.244.1.0/24");
-	wrong = host ? ifaddr_parse(p, item->text) : prefix_parse(p, item->text);
+	wrong = form == ADDRESS ? ifaddr_parse(p, item->text) :
+		form == ANY ? prefix_or_host_parse(p, item->text) :
+			      prefix_parse(p, item->text);
 	if (wrong)
 		return doc_fail(item, "%s", wrong);
-	if (host && !addr_is_unicast(&p->addr))
+	if (form == ADDRESS && !addr_is_unicast(&p->addr))
 		return doc_fail(item, "%s: no address of a host",
 				addr_str(&p->addr));
 	return 0;
 }
 
-/* A list of prefixes; HOST: addresses with a length, host bits welcome. */
-static int prefixes(const struct doc_node *map, const char *key, bool host,
+static int prefixes(const struct doc_node *map, const char *key, enum form form,
 		    struct fact_cidr **v, size_t *n)
 {
 	const struct doc_node *list;
@@ -126,7 +134,7 @@ static int prefixes(const struct doc_node *map, const char *key, bool host,
 	*v = xcalloc(list->n, sizeof(**v));
 	for (i = 0; i < list->n; i++) {
 		(*v)[*n].at = list->child[i];
-		if (read_prefix(list->child[i], host, &(*v)[*n].p))
+		if (read_prefix(list->child[i], form, &(*v)[*n].p))
 			return -1;
 		(*n)++;
 	}
@@ -142,6 +150,7 @@ static int read_via(const struct doc_node *doc, struct device_cidr *c)
 	ret = doc_string(doc, "via", &n);
 	if (ret <= 0)
 		return ret;
+	c->via_said = true;
 	if (!strcmp(n->text, "tunnel"))
 		c->via = VIA_TUNNEL;
 	else if (!strcmp(n->text, "none"))
@@ -181,10 +190,32 @@ static int read_cidrs(struct device_peer *p, const struct doc_node *doc,
 			if (!ret)
 				return doc_fail(item, "prefix is missing: add it");
 		}
-		if (read_prefix(c->fact.at, false, &c->fact.p))
+		if (read_prefix(c->fact.at, PREFIX, &c->fact.p))
 			return -1;
+		/* It would be this host's default route. */
+		if (!c->fact.p.len && !c->via_said)
+			c->via = VIA_NONE;
 		p->n_cidrs++;
 	}
+	return 0;
+}
+
+/* As many as a peer may have, and none twice. */
+static int read_part(const struct doc_node *doc, const char *key, size_t max,
+		     struct fact_cidr **v, size_t *n)
+{
+	size_t i, k;
+
+	if (prefixes(doc, key, ANY, v, n))
+		return -1;
+	if (*n > max)
+		return doc_fail((*v)[max].at, "more than %zu %s of one peer", max,
+				key[0] == 's' ? "sources" : "outer prefixes");
+	for (i = 0; i < *n; i++)
+		for (k = 0; k < i; k++)
+			if (prefix_eq(&(*v)[k].p, &(*v)[i].p))
+				return doc_fail((*v)[i].at, "%s is listed twice: remove one",
+						prefix_or_host_str(&(*v)[i].p));
 	return 0;
 }
 
@@ -241,7 +272,9 @@ static int read_peer(struct cluster_device *d, const struct doc_node *doc)
 		p->name = n->text;
 	}
 	usual.gw = p->endpoint;
-	if (read_via(doc, &usual) || read_encap(p, doc))
+	if (read_via(doc, &usual) || read_encap(p, doc) ||
+	    read_part(doc, "sources", IPMESH_MAX_SOURCES, &p->sources, &p->n_sources) ||
+	    read_part(doc, "from", IPMESH_MAX_FROMS, &p->froms, &p->n_froms))
 		return -1;
 	return read_cidrs(p, doc, &usual);
 }
@@ -330,10 +363,10 @@ int read_own_device(struct cluster *c, const struct doc_node *doc)
 	if (!spec)
 		return doc_fail(doc, "spec is missing: is the file truncated?");
 	if (doc_known(spec, spec_fields) || read_attributes(d, spec) ||
-	    prefixes(spec, "address", true, &d->addresses, &d->n_addresses) ||
-	    prefixes(spec, "blackhole", false, &d->blackholes, &d->n_blackholes) ||
-	    prefixes(spec, "pools", false, &d->pools, &d->n_pools) ||
-	    prefixes(spec, "natOutgoing", false, &d->nat, &d->n_nat) ||
+	    prefixes(spec, "address", ADDRESS, &d->addresses, &d->n_addresses) ||
+	    prefixes(spec, "blackhole", PREFIX, &d->blackholes, &d->n_blackholes) ||
+	    prefixes(spec, "pools", PREFIX, &d->pools, &d->n_pools) ||
+	    prefixes(spec, "natOutgoing", PREFIX, &d->nat, &d->n_nat) ||
 	    read_routes(d, spec) || read_endpoint_set(d, spec) || doc_seq(spec, "peers", &peers) < 0)
 		return -1;
 	for (i = 0; peers && i < peers->n; i++)

@@ -59,10 +59,14 @@ static void put(struct nl_batch *b, const struct step *s)
 
 static void put_undo(struct nl_batch *b, const struct step *s)
 {
+	bool sources = s->old.sources.n || s->peer.sources.n_add || s->peer.sources.n_remove;
+	bool froms = s->old.froms.n || s->peer.froms.n_add || s->peer.froms.n_remove;
 	struct peer_change back = {
 		.ifindex = s->peer.ifindex, .endpoint = s->peer.endpoint,
 		.name = s->old.name, .add = s->old.cidrs,
 		.n_add = s->old.n_cidrs,
+		.sources = { .add = s->old.sources.v, .n_add = s->old.sources.n },
+		.froms = { .add = s->old.froms.v, .n_add = s->old.froms.n },
 		.has_encap = true, .encap = s->old.encap,
 		.has_dport = true, .dport = s->old.dport,
 	};
@@ -75,7 +79,9 @@ static void put_undo(struct nl_batch *b, const struct step *s)
 	case STEP_PEER_SET:
 		/* Also takes back what was moved away from it. */
 		back.flags = IPMESH_PEER_FLAGS_REPLACE_CIDRS |
-			     IPMESH_PEER_FLAGS_MOVE;
+			     IPMESH_PEER_FLAGS_MOVE |
+			     (sources ? IPMESH_PEER_FLAGS_REPLACE_SOURCES : 0) |
+			     (froms ? IPMESH_PEER_FLAGS_REPLACE_FROMS : 0);
 		genlpeer_set(b, &back);
 		break;
 	case STEP_PEER_DEL:

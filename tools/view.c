@@ -96,7 +96,7 @@ enum view_route view_route_of(const struct view_routes *r, uint32_t ifindex,
 	struct addr gw;
 
 	if (!rt)
-		return VIEW_ROUTE_MISSING;
+		return cidr->len ? VIEW_ROUTE_MISSING : VIEW_ROUTE_NONE;
 	gw = addr_unmapped(&rt->gw);
 	if (rt->oif == ifindex && rt->type == RTN_UNICAST) {
 		if (!gw.family)
@@ -104,6 +104,8 @@ enum view_route view_route_of(const struct view_routes *r, uint32_t ifindex,
 		if (addr_eq(&gw, endpoint))
 			return VIEW_ROUTE_PEER;
 	}
+	if (!cidr->len)
+		return VIEW_ROUTE_NONE;
 	return rt->dst.len == cidr->len ? VIEW_ROUTE_OTHER : VIEW_ROUTE_MISSING;
 }
 
@@ -231,13 +233,41 @@ void view_link(const struct rtlink *l, const struct rtaddrs *addrs,
 static const char *const route_words[] = {
 	[VIEW_ROUTE_MISSING] = "missing", [VIEW_ROUTE_PEER] = "peer",
 	[VIEW_ROUTE_DEVICE] = "device", [VIEW_ROUTE_OTHER] = "other",
+	[VIEW_ROUTE_NONE] = "none",
 };
+
+void view_prefixes(const char *key, const char *first, const char *next,
+		   const struct prefix_list *l)
+{
+	out_arr(key);
+	for (size_t i = 0; i < l->n; i++)
+		out_str(OUT_ITEM, i ? next : first, prefix_or_host_str(&l->v[i]));
+	out_end();
+}
+
+/* The same as a cell; JSON has the array whether the table has the column or not. */
+static void view_prefix_cell(const char *key, const struct prefix_list *l, bool shown)
+{
+	out_arr(key);
+	for (size_t i = 0; i < l->n; i++)
+		out_str(OUT_ITEM, !shown || i >= CIDRS_SHOWN ? NULL : i ? ", %s" : "%s",
+			prefix_or_host_str(&l->v[i]));
+	out_end();
+	if (!shown)
+		return;
+	if (!l->n)
+		out_text("-");
+	if (l->n > CIDRS_SHOWN)
+		out_text(" and %zu more", l->n - CIDRS_SHOWN);
+	out_cell();
+}
 
 /* CIDRs and whether they are routed: two cells. */
 static void view_cidrs(const struct peer *p, const struct peer_look *pl,
 		       const uint8_t *route)
 {
 	size_t routed = pl->n[VIEW_ROUTE_PEER] + pl->n[VIEW_ROUTE_DEVICE];
+	size_t wanted = p->n_cidrs - pl->n[VIEW_ROUTE_NONE];
 
 	out_arr("cidrs");
 	for (size_t i = 0; i < p->n_cidrs; i++) {
@@ -254,18 +284,18 @@ static void view_cidrs(const struct peer *p, const struct peer_look *pl,
 		out_text(" and %zu more", p->n_cidrs - CIDRS_SHOWN);
 	out_cell();
 
-	if (!p->n_cidrs) {
+	if (!wanted) {
 		out_text("-");
-	} else if (routed == p->n_cidrs) {
+	} else if (routed == wanted) {
 		out_text("ok");
 	} else {
 		out_mark(pl->has[PROBLEM_NOT_ROUTED] ? OUT_BAD : OUT_WARN);
-		if (pl->n[VIEW_ROUTE_MISSING] == p->n_cidrs)
+		if (pl->n[VIEW_ROUTE_MISSING] == wanted)
 			out_text("missing");
-		else if (pl->n[VIEW_ROUTE_OTHER] == p->n_cidrs)
+		else if (pl->n[VIEW_ROUTE_OTHER] == wanted)
 			out_text("elsewhere");
 		else
-			out_text("%zu of %zu", routed, p->n_cidrs);
+			out_text("%zu of %zu", routed, wanted);
 		out_mark(OUT_PLAIN);
 	}
 	out_cell();
@@ -281,6 +311,22 @@ static void view_encap(const struct peer *p)
 			 p->dport);
 	if (p->encap == IPMESH_ENCAP_DEVICE && !p->dport)
 		out_text("-");
+}
+
+static bool any_from(const struct peers *peers)
+{
+	for (size_t i = 0; i < peers->n; i++)
+		if (peers->v[i].froms.n)
+			return true;
+	return false;
+}
+
+static bool any_source(const struct peers *peers)
+{
+	for (size_t i = 0; i < peers->n; i++)
+		if (peers->v[i].sources.n)
+			return true;
+	return false;
 }
 
 static bool any_encap(const struct peers *peers)
@@ -306,12 +352,16 @@ static void view_heard(const struct peer *p, bool problem)
 		out_mark(OUT_PLAIN);
 }
 
+/* Columns that are there only where they tell something. */
+struct columns {
+	bool sources, froms, encap;
+};
+
 static void view_peer(const struct peer *p, const struct rtlink *l,
 		      const struct peer_look *pl, const uint8_t *route,
-		      bool device, bool encap)
+		      bool device, const struct columns *c)
 {
 	uint64_t dropped = drops_total(&p->stats.drops);
-
 
 	out_obj(NULL);
 	if (device)
@@ -324,7 +374,9 @@ static void view_peer(const struct peer *p, const struct rtlink *l,
 		out_null("name", "-");
 	out_cell();
 	view_cidrs(p, pl, route);
-	if (encap) {
+	view_prefix_cell("sources", &p->sources, c->sources);
+	view_prefix_cell("from", &p->froms, c->froms);
+	if (c->encap) {
 		view_encap(p);
 		out_cell();
 	}
@@ -368,12 +420,17 @@ void view_peers(const struct peers *peers, const struct rtlink *l,
 		const struct look *k, bool device)
 {
 	static const char *const heads[] = {
-		"ENDPOINT", "NAME", "CIDRS", "ROUTES", "ENCAP", ">RX", ">PACKETS",
-		">TX", ">PACKETS", ">HEARD", ">ICMP", ">DROPS", "DROPS", NULL
+		"ENDPOINT", "NAME", "CIDRS", "ROUTES", "SOURCES", "FROM", "ENCAP",
+		">RX", ">PACKETS", ">TX", ">PACKETS", ">HEARD", ">ICMP", ">DROPS",
+		"DROPS", NULL
 	};
-	enum { ENCAP = 4, ICMP = 10, TOTAL, CAUSES };
+	enum { SOURCES = 4, FROM, ENCAP, ICMP = 12, TOTAL, CAUSES };
 	const char *shown[sizeof(heads) / sizeof(heads[0])] = { NULL };
-	bool encap = any_encap(peers);
+	/* Most nodes have other addresses: not in every table. */
+	struct columns c = {
+		.sources = options.stats && any_source(peers),
+		.froms = any_from(peers), .encap = any_encap(peers),
+	};
 	size_t n = 0;
 
 	if (!peers->n) {
@@ -381,11 +438,12 @@ void view_peers(const struct peers *peers, const struct rtlink *l,
 		return;
 	}
 	for (size_t i = 0; heads[i]; i++)
-		if ((i != ENCAP || encap) && (i < ICMP || options.stats == (i != TOTAL)))
+		if ((i != SOURCES || c.sources) && (i != FROM || c.froms) &&
+		    (i != ENCAP || c.encap) && (i < ICMP || options.stats == (i != TOTAL)))
 			shown[n++] = heads[i];
 	out_table(shown);
 	for (size_t i = 0; i < peers->n; i++)
 		view_peer(&peers->v[i], l, &k->peers[i],
-			  k->route + k->peers[i].first, device, encap);
+			  k->route + k->peers[i].first, device, &c);
 	out_table_end();
 }

@@ -15,6 +15,7 @@ enum view_route {
 	VIEW_ROUTE_PEER,		/* to the peer, through the device */
 	VIEW_ROUTE_DEVICE,		/* through the device, which finds the peer */
 	VIEW_ROUTE_OTHER,		/* elsewhere */
+	VIEW_ROUTE_NONE,		/* none is wanted: it would be the default route */
 	VIEW_ROUTES,
 };
 
@@ -41,6 +42,10 @@ const struct rtroute *view_routes_to(const struct view_routes *r,
  */
 void view_link(const struct rtlink *l, const struct rtaddrs *addrs,
 	       bool details);
+
+/* Sources or outer prefixes: an array, in text the first by @first, others by @next. */
+void view_prefixes(const char *key, const char *first, const char *next,
+		   const struct prefix_list *l);
 
 /* The attributes that are in l->attrs.has; in text only with @details. */
 void view_attrs(const struct rtlink *l, bool details);

@@ -50,7 +50,8 @@ static void name_device(struct want *w, const char *name)
 static void add_pool(struct want *w, const struct prefix *p, const struct doc_node *at)
 {
 	add_prefix(&w->pools, &w->n_pools, &w->cap_pools, p);
-	if (w->by_pool)
+	/* Nobody's default route is to be taken in passing. */
+	if (w->by_pool && p->len)
 		add_route(w, p, WANT_POOL, 0, at);
 }
 
@@ -148,52 +149,107 @@ static enum want_kind kind_of(const struct cluster_pool *pool,
 		WANT_UNDERLAY : WANT_TUNNEL;
 }
 
-static void add_way(struct want *w, const struct cluster_pool *pool,
+static void add_way(struct want *w, size_t peer, const struct cluster_pool *pool,
 		    const struct host *self, const struct host *host,
 		    const struct prefix *dst, const struct doc_node *at)
 {
 	int f = family_index(&dst->addr);
 
-	add_route(w, dst, kind_of(pool, self, host, f), w->n_peers - 1, at)->gw =
+	add_route(w, dst, kind_of(pool, self, host, f), peer, at)->gw =
 		host->node->underlay[f].p.addr;
 }
 
-/* The peer just added has the prefix; INSIDE: it holds the tunnel address. */
-static void add_behind(struct want *w, const struct cluster *c,
+/* Has a Device given the prefix to it?  Then it goes the way that is said there. */
+static bool has_cidr(const struct want_peer *p, const struct prefix *cidr)
+{
+	for (size_t i = 0; i < p->n_cidrs; i++)
+		if (prefix_eq(&p->cidrs[i], cidr))
+			return true;
+	return false;
+}
+
+/* The peer has the prefix; INSIDE: it holds the tunnel address. */
+static void add_behind(struct want *w, size_t peer, const struct cluster *c,
 		       const struct host *self, const struct host *host,
 		       const struct fact_cidr *fact, bool *inside)
 {
 	const struct cluster_pool *pool = pool_of(c, &fact->p);
-	struct want_peer *p = &w->peers[w->n_peers - 1];
+	struct want_peer *p = &w->peers[peer];
 	int f = family_index(&fact->p.addr);
 
 	inside[f] |= prefix_contains(&fact->p, &host->tunnel[f]);
-	if (pool && pool->vxlan)
+	if ((pool && pool->vxlan) || (p->has_encap && has_cidr(p, &fact->p)))
 		return;
 	add_prefix(&p->cidrs, &p->n_cidrs, &p->cap_cidrs, &fact->p);
-	add_way(w, pool, self, host, &fact->p, fact->at);
+	add_way(w, peer, pool, self, host, &fact->p, fact->at);
 }
 
-static void add_host(struct want *w, const struct cluster *c,
+/* The peers of a Device, by endpoint. */
+struct by_end {
+	struct addr endpoint;
+	size_t peer;
+};
+
+struct ends {
+	struct by_end *v;
+	size_t n;
+};
+
+static int cmp_end(const void *a, const void *b)
+{
+	const struct by_end *x = a, *y = b;
+
+	return addr_cmp(&x->endpoint, &y->endpoint);
+}
+
+static struct ends ends_of(const struct want *w)
+{
+	struct ends e = { xcalloc(w->n_peers, sizeof(*e.v)), w->n_peers };
+
+	for (size_t i = 0; i < e.n; i++)
+		e.v[i] = (struct by_end){ w->peers[i].endpoint, i };
+	if (e.n)
+		qsort(e.v, e.n, sizeof(*e.v), cmp_end);
+	return e;
+}
+
+/* A Device may add to what documents say of a node: both are one peer. */
+static size_t peer_of_host(struct want *w, const struct ends *ends, const struct host *host)
+{
+	struct by_end key = { .endpoint = host->underlay->p.addr }, *e;
+	struct want_peer *p;
+
+	e = ends->n ? bsearch(&key, ends->v, ends->n, sizeof(key), cmp_end) : NULL;
+	if (e) {
+		p = &w->peers[e->peer];
+		if (!*p->name)
+			snprintf(p->name, sizeof(p->name), "%s", host->node->name);
+	} else {
+		p = add_peer(w, &key.endpoint, host->node->name, host->underlay->at);
+	}
+	p->node = host->node;
+	return (size_t)(p - w->peers);
+}
+
+static void add_host(struct want *w, const struct ends *ends, const struct cluster *c,
 		     const struct host *self, const struct host *host)
 {
+	size_t peer = peer_of_host(w, ends, host), i;
 	bool inside[FAMILIES] = { false };
 	struct fact_cidr tunnel;
-	size_t i;
 	int f;
 
-	add_peer(w, &host->underlay->p.addr, host->node->name, host->underlay->at);
 	for (i = 0; i < host->n_cidrs; i++)
-		add_behind(w, c, self, host, &host->cidrs[i], inside);
+		add_behind(w, peer, c, self, host, &host->cidrs[i], inside);
 	for (i = 0; i < host->n_leases; i++)
-		add_behind(w, c, self, host, &host->leases[i], inside);
+		add_behind(w, peer, c, self, host, &host->leases[i], inside);
 	/* The host itself sends from its tunnel address. */
 	for (f = 0; f < FAMILIES; f++) {
 		if (inside[f] || !host->tunnel_at[f])
 			continue;
 		tunnel.p = prefix_host(&host->tunnel[f]);
 		tunnel.at = host->tunnel_at[f];
-		add_behind(w, c, self, host, &tunnel, inside);
+		add_behind(w, peer, c, self, host, &tunnel, inside);
 	}
 }
 
@@ -227,6 +283,7 @@ static void from_nodes(struct want *w, const struct cluster *c,
 {
 	const struct host *self = NULL;
 	const struct cluster_pool *pool;
+	struct ends ends = ends_of(w);
 	bool vxlan = false;
 	size_t i;
 
@@ -236,7 +293,8 @@ static void from_nodes(struct want *w, const struct cluster *c,
 	add_self(w, c, self);
 	for (i = 0; i < h->n; i++)
 		if (&h->v[i] != self)
-			add_host(w, c, self, &h->v[i]);
+			add_host(w, &ends, c, self, &h->v[i]);
+	free(ends.v);
 
 	for (i = 0; i < c->n_pools; i++) {
 		pool = &c->pools[i];
@@ -270,7 +328,58 @@ static int check_families(const struct want *w, const struct device_peer *dp)
 		return doc_fail(c->fact.at, "%s is IPv6, and so cannot go over an IPv4 underlay without a tunnel: leave out \"via: underlay\"",
 				prefix_str(&c->fact.p));
 	}
+	for (size_t i = 0; i < dp->n_froms; i++)
+		if (dp->froms[i].p.addr.family != family)
+			return doc_fail(dp->froms[i].at, "%s is %s, but outer packets of %s are %s: correct it",
+					prefix_or_host_str(&dp->froms[i].p),
+					family_name(dp->froms[i].p.addr.family), w->dev,
+					family_name(family));
 	return 0;
+}
+
+/* An outer prefix that a Device gives to one of its peers. */
+struct from {
+	struct prefix p;
+	const struct device_peer *peer;
+	const struct doc_node *at;
+};
+
+static int cmp_from(const void *a, const void *b)
+{
+	const struct from *x = a, *y = b;
+	int r = prefix_cmp(&x->p, &y->p);
+
+	/* The earlier one first, so that the later one is the wrong one. */
+	return r ? r : (x->peer > y->peer) - (x->peer < y->peer);
+}
+
+/* One prefix is one peer's. */
+static int gather_froms(struct want *w, const struct cluster_device *d)
+{
+	struct from *v;
+	size_t i, k, n = 0;
+	int ret = 0;
+
+	for (i = 0; i < d->n_peers; i++)
+		n += d->peers[i].n_froms;
+	v = xcalloc(n, sizeof(*v));
+	n = 0;
+	for (i = 0; i < d->n_peers; i++)
+		for (k = 0; k < d->peers[i].n_froms; k++)
+			v[n++] = (struct from){ d->peers[i].froms[k].p, &d->peers[i],
+						d->peers[i].froms[k].at };
+	if (n)
+		qsort(v, n, sizeof(*v), cmp_from);
+	for (i = 0; i < n && !ret; i++) {
+		if (i && prefix_eq(&v[i - 1].p, &v[i].p))
+			ret = doc_fail(v[i].at, "%s belongs to %s already, see %s: correct one of them",
+				       prefix_or_host_str(&v[i].p),
+				       addr_str(&v[i - 1].peer->endpoint),
+				       doc_where(v[i - 1].at));
+		prefix_list_add(&w->froms, &v[i].p);
+	}
+	free(v);
+	return ret;
 }
 
 static int from_device(struct want *w, const struct cluster_device *d)
@@ -320,8 +429,12 @@ static int from_device(struct want *w, const struct cluster_device *d)
 			add_route(w, &dc->fact.p, kinds[dc->via],
 				  w->n_peers - 1, dc->fact.at)->gw = dc->gw;
 		}
+		for (k = 0; k < dp->n_sources; k++)
+			prefix_list_add(&p->sources, &dp->sources[k].p);
+		for (k = 0; k < dp->n_froms; k++)
+			prefix_list_add(&p->froms, &dp->froms[k].p);
 	}
-	return 0;
+	return gather_froms(w, d);
 }
 
 static const struct want *sorting;
@@ -414,6 +527,115 @@ static int same_cidr(const struct want *w, const struct want_route *a,
 			addr_str(&w->peers[a->peer].endpoint), doc_where(a->at));
 }
 
+/* Which lengths occur among the destinations, so that few are looked for. */
+struct lengths {
+	bool has[FAMILIES][129];
+};
+
+static struct lengths lengths_of(const struct want *w)
+{
+	struct lengths l = { 0 };
+
+	for (size_t i = 0; i < w->n_routes; i++)
+		l.has[family_index(&w->routes[i].dst.addr)][w->routes[i].dst.len] = true;
+	return l;
+}
+
+static int by_dst_alone(const void *a, const void *b)
+{
+	const struct want_route *x = a, *y = b;
+
+	return prefix_cmp(&x->dst, &y->dst);
+}
+
+/* Whose pods the address is among, by the longest match; a balancer's 0.0.0.0/0
+ * apart.
+ */
+static const struct want_route *route_around(const struct want *w, const struct lengths *l,
+					     const struct addr *a)
+{
+	struct want_route key = { .dst = { *a, 0 } }, *r;
+
+	for (uint8_t len = addr_bits(a); len; len--) {
+		if (!l->has[family_index(a)][len])
+			continue;
+		key.dst = (struct prefix){ *a, len };
+		key.dst = prefix_masked(&key.dst);
+		r = bsearch(&key, w->routes, w->n_routes, sizeof(key), by_dst_alone);
+		if (r)
+			return r;
+	}
+	return NULL;
+}
+
+static bool in_pool(const struct want *w, const struct addr *a)
+{
+	for (size_t i = 0; i < w->n_pools; i++)
+		if (w->pools[i].len && prefix_contains(&w->pools[i], a))
+			return true;
+	return false;
+}
+
+/* Why a peer may not send from an address of its node; NULL: it may. What is said of
+ * a node is its kubelet's to write: with that it shall not speak for others' pods.
+ */
+static const char *no_source(const struct want *w, const struct want_route *around,
+			     const struct addr *a)
+{
+	static char why[160];
+
+	if (want_endpoint(w, a))
+		return "it is another peer's endpoint";
+	if (addr_eq(a, &w->attrs.local))
+		return "it is this host's own";
+	if (around && want_has_peer(around)) {
+		snprintf(why, sizeof(why), "it is in %s of peer %s", prefix_str(&around->dst),
+			 addr_str(&w->peers[around->peer].endpoint));
+		return why;
+	}
+	if (around && around->kind == WANT_BLACKHOLE)
+		return "it is in a pod CIDR of this host";
+	return in_pool(w, a) ? "it is in a pool, and in no pod CIDR of the node" : NULL;
+}
+
+#define WARNINGS	5
+
+/* All addresses that documents name for a node, as far as they are its own. */
+static void add_sources(struct want *w)
+{
+	struct lengths l = lengths_of(w);
+	const struct want_route *around;
+	const struct fact_cidr *fact;
+	struct want_peer *p;
+	size_t warned = 0;
+	const char *why;
+
+	for (size_t i = 0; i < w->n_peers; i++) {
+		p = &w->peers[i];
+		for (size_t k = 0; p->node && k < p->node->n_addrs; k++) {
+			fact = &p->node->addrs[k];
+			around = route_around(w, &l, &fact->p.addr);
+			if (addr_eq(&fact->p.addr, &p->endpoint) ||
+			    prefix_list_has(&p->sources, &fact->p) ||
+			    (around && want_has_peer(around) && around->peer == i))
+				continue;
+			why = no_source(w, around, &fact->p.addr);
+			if (!why && p->sources.n >= IPMESH_MAX_SOURCES)
+				why = "a peer has at most 64";
+			if (!why)
+				prefix_list_add(&p->sources, &fact->p);
+			else if (warned++ < WARNINGS)
+				warn("%s: node %s may not send from %s: %s; name it under sources in a Device if it may",
+				     doc_where(fact->at), err_safe(p->node->name),
+				     addr_str(&fact->p.addr), why);
+		}
+		prefix_list_sort(&p->sources);
+		prefix_list_sort(&p->froms);
+	}
+	if (warned > WARNINGS)
+		warn("and %zu more addresses of nodes", warned - WARNINGS);
+}
+
 /* Also with --dev's document and nodes together, this must hold. */
 static int check(struct want *w)
 {
@@ -452,6 +674,7 @@ static int check(struct want *w)
 	for (i = 1; i < w->n_routes; i++)
 		if (prefix_eq(&w->routes[i - 1].dst, &w->routes[i].dst))
 			return same_cidr(w, &w->routes[i - 1], &w->routes[i]);
+	add_sources(w);
 	return 0;
 }
 
@@ -522,8 +745,12 @@ bool want_endpoint(const struct want *w, const struct addr *a)
 
 void want_free(struct want *w)
 {
-	for (size_t i = 0; i < w->n_peers; i++)
+	for (size_t i = 0; i < w->n_peers; i++) {
 		free(w->peers[i].cidrs);
+		free(w->peers[i].sources.v);
+		free(w->peers[i].froms.v);
+	}
+	free(w->froms.v);
 	free(w->peers);
 	free(w->routes);
 	free(w->addresses);

@@ -33,6 +33,8 @@ struct want_peer {
 	char name[IPMESH_NAME_MAX + 1];
 	struct prefix *cidrs;	/* sorted */
 	size_t n_cidrs, cap_cidrs;
+	struct prefix_list sources, froms;	/* sorted */
+	const struct cluster_node *node;	/* that it is; NULL: a Device's alone */
 	bool has_encap;		/* the documents speak of it */
 	uint8_t encap;
 	uint16_t dport;
@@ -50,6 +52,7 @@ struct want {
 	size_t n_peers, cap_peers;
 	struct want_route *routes;	/* sorted by destination */
 	size_t n_routes, cap_routes;
+	struct prefix_list froms;	/* of all peers, sorted */
 	struct prefix *pools, *nat;	/* sorted */
 	size_t n_pools, cap_pools, n_nat, cap_nat;
 	bool by_pool;		/* routes through the tunnel are of pools */
