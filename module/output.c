@@ -22,12 +22,24 @@
 
 #ifdef CONFIG_NETFILTER
 
-static noinline int run_hooks(struct net *net, u8 pf, unsigned int hook, struct sk_buff *skb,
+/* Whether there are hooks of output. The kernel's own function runs them, the one that
+ * IPsec calls for the packets that it has made: a hook that keeps the packet for a while,
+ * such as a queue to user space, has it go on by dst_output(), by whatever route it has
+ * then, through an IPsec policy or a tunnel of that route's. No code of this module's may
+ * be called then: it may be gone.
+ */
+static __always_inline bool hooks_output(const struct net *net, u8 pf)
+{
+	return pf == NFPROTO_IPV4 ? rcu_access_pointer(net->nf.hooks_ipv4[NF_INET_LOCAL_OUT]) :
+				    rcu_access_pointer(net->nf.hooks_ipv6[NF_INET_LOCAL_OUT]);
+}
+
+static noinline int run_hooks(struct net *net, u8 pf, struct sk_buff *skb,
 			      struct net_device *in, struct net_device *out,
 			      const struct nf_hook_entries *entries)
 {
 	struct nf_hook_state state = {
-		.hook = hook,
+		.hook = NF_INET_POST_ROUTING,
 		.pf = pf,
 		.in = in,
 		.out = out,
@@ -38,32 +50,36 @@ static noinline int run_hooks(struct net *net, u8 pf, unsigned int hook, struct 
 	return nf_hook_slow(skb, &state, entries, 0);
 }
 
-/* The hooks of one place, 1 when the packet may go on. A hook that keeps the packet
- * for a while, such as a queue to user space, has it go on by ip_output() or
- * ip6_output(), which are no code of this module's: it may be gone by then. These do
- * not pass a packet through the hooks of postrouting once more that is marked so.
+/* The hooks of postrouting, 1 when the packet may go on. What one of them keeps for a
+ * while goes on by ip_output() or ip6_output(), which do not pass a packet that is marked
+ * so through these hooks once more, and see a policy that NAT has led it to.
  */
-static __always_inline int hooks(struct net *net, u8 pf, unsigned int hook,
-				 struct sk_buff *skb, struct net_device *in,
-				 struct net_device *out)
+static __always_inline int postrouting(struct net *net, u8 pf, struct sk_buff *skb,
+				       struct net_device *in, struct net_device *out)
 {
 	const struct nf_hook_entries *entries;
 
-	entries = pf == NFPROTO_IPV4 ? rcu_dereference(net->nf.hooks_ipv4[hook]) :
-				       rcu_dereference(net->nf.hooks_ipv6[hook]);
+	entries = pf == NFPROTO_IPV4 ?
+		  rcu_dereference(net->nf.hooks_ipv4[NF_INET_POST_ROUTING]) :
+		  rcu_dereference(net->nf.hooks_ipv6[NF_INET_POST_ROUTING]);
 	if (!entries)
 		return 1;
-	if (hook == NF_INET_POST_ROUTING && pf == NFPROTO_IPV4)
+	if (pf == NFPROTO_IPV4)
 		IPCB(skb)->flags |= IPSKB_REROUTED;
-	else if (hook == NF_INET_POST_ROUTING)
+	else
 		IP6CB(skb)->flags |= IP6SKB_REROUTED;
-	return run_hooks(net, pf, hook, skb, in, out, entries);
+	return run_hooks(net, pf, skb, in, out, entries);
 }
 
 #else
 
-static int hooks(struct net *net, u8 pf, unsigned int hook, struct sk_buff *skb,
-		 struct net_device *in, struct net_device *out)
+static bool hooks_output(const struct net *net, u8 pf)
+{
+	return false;
+}
+
+static int postrouting(struct net *net, u8 pf, struct sk_buff *skb,
+		       struct net_device *in, struct net_device *out)
 {
 	return 1;
 }
@@ -99,16 +115,19 @@ int ipmesh_output4(struct net *net, struct sk_buff *skb)
 	if (unlikely(len > IP_MAX_MTU || netif_is_l3_slave(dev)))
 		return ip_local_out(net, NULL, skb);
 
-	ipmesh_compat_count_request4(net);
-	ret = hooks(net, NFPROTO_IPV4, NF_INET_LOCAL_OUT, skb, NULL, dev);
-	if (unlikely(ret != 1))
-		return ret;
-	/* a new mark or address has led to another route */
-	if (unlikely(skb_dst(skb) != dst))
-		return dst_output(net, NULL, skb);
+	if (hooks_output(net, NFPROTO_IPV4)) {
+		ret = dst->ops->local_out(net, NULL, skb);
+		if (unlikely(ret != 1))
+			return ret;
+		/* a new mark or address has led to another route */
+		if (unlikely(skb_dst(skb) != dst))
+			return dst_output(net, NULL, skb);
+	} else {
+		ipmesh_compat_count_request4(net);
+	}
 
 	skb->dev = dev;
-	ret = hooks(net, NFPROTO_IPV4, NF_INET_POST_ROUTING, skb, indev, dev);
+	ret = postrouting(net, NFPROTO_IPV4, skb, indev, dev);
 	if (unlikely(ret != 1)) {
 		if (ret < 0)
 			ipmesh_compat_count_refused4(net, len);
@@ -163,16 +182,19 @@ int ipmesh_output6(struct net *net, struct sk_buff *skb)
 		     READ_ONCE(idev->cnf.disable_ipv6)))
 		return ip6_local_out(net, NULL, skb);
 
-	ipv6_hdr(skb)->payload_len = htons(len - sizeof(struct ipv6hdr));
-	IP6CB(skb)->nhoff = offsetof(struct ipv6hdr, nexthdr);
-	ret = hooks(net, NFPROTO_IPV6, NF_INET_LOCAL_OUT, skb, NULL, dev);
-	if (unlikely(ret != 1))
-		return ret;
-	if (unlikely(skb_dst(skb) != dst))
-		return dst_output(net, NULL, skb);
+	if (hooks_output(net, NFPROTO_IPV6)) {
+		ret = dst->ops->local_out(net, NULL, skb);
+		if (unlikely(ret != 1))
+			return ret;
+		if (unlikely(skb_dst(skb) != dst))
+			return dst_output(net, NULL, skb);
+	} else {
+		ipv6_hdr(skb)->payload_len = htons(len - sizeof(struct ipv6hdr));
+		IP6CB(skb)->nhoff = offsetof(struct ipv6hdr, nexthdr);
+	}
 
 	skb->dev = dev;
-	ret = hooks(net, NFPROTO_IPV6, NF_INET_POST_ROUTING, skb, indev, dev);
+	ret = postrouting(net, NFPROTO_IPV6, skb, indev, dev);
 	if (unlikely(ret != 1))
 		return ret;
 	if (unlikely(skb_dst(skb) != dst || skb->len != len))

@@ -10,7 +10,8 @@
 # Proves: the kernel's counters of sent packets are those of ipip's packets, whatever
 # netfilter does with them; a hook sees exactly the packets that come after it, and
 # none is lost when it goes; what a hook leads to another route goes there; what it
-# queues to user space goes on from there; netfilter's egress, tc and taps of the
+# queues to user space goes on from there, by whatever route, IPsec policy or tunnel of
+# a route it is led to meanwhile; netfilter's egress, tc and taps of the
 # underlay's device see each; a neighbour is resolved, and a new address of it holds
 # for the next packet; routes that are more than a neighbour (a tunnel of the route's
 # own, a VRF, an IPsec policy) are left to the kernel, and taken back.
@@ -200,25 +201,37 @@ rerouted() {
 	equal "packets in output and by eth1 and eth0" "$(seen "$a" "ip t")" "3 3 0 "
 }
 
+# hold [MARK]: a's queue 7 keeps three packets until let_go, which gives them the mark
+fifos=0
+hold() {
+	modprobe -a nfnetlink_queue nft_queue 2>/dev/null || skip "this kernel has no queue"
+	fifo=$tmp/fifo-$((++fifos))
+	mkfifo "$fifo"
+	start "$a" queue 7 3 "$fifo" "$@" >"$tmp/queue"
+	busywait file_has "$tmp/queue" bound
+}
+
+let_go() {
+	busywait file_has "$tmp/queue" held
+	: >"$fifo"
+	busywait file_has "$tmp/queue" accepted
+}
+
 # queued CHAIN FAMILY SEEN: packets wait in the chain, and go on from there: postrouting
 # is passed once, wherever that was
 queued() {
 	local chain=$1 family=$2 seen=$3
-	modprobe -a nfnetlink_queue nft_queue 2>/dev/null || skip "this kernel has no queue"
 	nodes
 	one_way
 	mesh_nodes "$family"
 	send_some "$a" 2
-	mkfifo "$tmp/fifo-$chain-$family"
-	start "$a" queue 7 3 "$tmp/fifo-$chain-$family" >"$tmp/queue"
-	busywait file_has "$tmp/queue" bound
+	hold
 	rules "$a" "add rule inet t $chain meta l4proto 4 counter queue num 7
 		add rule inet t post oif eth0 meta l4proto 4 counter"
 	send_some "$a" 3
 	busywait file_has "$tmp/queue" held
 	counts "$b" ipmesh0 -- rx_packets=2
-	: >"$tmp/fifo-$chain-$family"
-	busywait file_has "$tmp/queue" accepted
+	let_go
 	arrived 5
 	equal "packets in the hooks" "$(seen "$a" "inet t")" "$seen"
 }
@@ -229,6 +242,123 @@ held_by_user_space() {
 		queued out "$family" "3 3 "
 		# what the queue gives back is through with the chain
 		queued post "$family" "3 0 "
+	done
+}
+
+# led FAMILY verdict|rule: three packets wait in the queue of output, and get the mark 41
+# by its verdict, or by a rule behind it
+led() {
+	local family=ip
+	[ "$1" = 4 ] || family=ip6
+	case $2 in
+	verdict)
+		hold 41
+		in_ns "$a" nft "add table $family t
+			add chain $family t out { type filter hook output priority 0; }
+			add rule $family t out meta l4proto 4 counter queue num 7" ;;
+	rule)
+		hold
+		in_ns "$a" nft "add table $family t
+			add chain $family t first { type filter hook output priority -10; }
+			add rule $family t first meta l4proto 4 counter queue num 7
+			add chain $family t then { type route hook output priority 0; }
+			add rule $family t then meta l4proto 4 meta mark set 41" ;;
+	esac
+	send_some "$a" 3
+	let_go
+	equal "packets in the queue" "$(seen "$a" "$family t")" "3 "
+	in_ns "$a" nft delete table "$family" t
+}
+
+# secured FROM TO [WORD]…: what a sends so is ESP; the words are of the policy's selector
+secured() {
+	local from=$1 to=$2
+	shift 2
+	modprobe -a esp4 esp6 xfrm_user 2>/dev/null || skip "this kernel has no ESP"
+	ip_batch "$a" <<-END || skip "this kernel has no null cipher"
+		xfrm state add src $from dst $to proto esp spi 0x10 mode transport enc ecb(cipher_null) "" auth digest_null ""
+		xfrm policy add src $from dst $to dir out $* tmpl src $from dst $to proto esp mode transport
+	END
+}
+
+# A policy of the route that the queue has led them to is not passed by.
+queued_to_policy() {
+	local family way
+	for family in 4 6; do
+		for way in verdict rule; do
+			nodes
+			one_way
+			mesh_nodes "$family"
+			send_some "$a" 2
+			secured "$(underlay "$family" 1)" "$(underlay "$family" 2)" mark 41
+			watch "$b" eth0 3 "proto 50"
+			led "$family" "$way"
+			watched >"$tmp/esp"
+			# none has arrived as it was
+			send_some "$a" 1
+			arrived 3
+		done
+	done
+}
+
+# Nor is a tunnel of that route, of those that come before the neighbour is looked for.
+queued_to_tunnel() {
+	local family way
+	for family in 4 6; do
+		for way in verdict rule; do
+			nodes
+			one_way
+			mesh_nodes "$family"
+			send_some "$a" 2
+			ip -n "$a" route add fd00:77::2 via fd00::2
+			ip -n "$a" "-$family" route add "$(underlay "$family" 2)" table 41 \
+				encap seg6 mode encap segs fd00:77::2 dev eth0 ||
+				skip "this kernel has no seg6"
+			ip -n "$a" "-$family" rule add fwmark 41 table 41 pref 10
+			watch "$b" eth0 3 "> fd00:77::2 proto 43"
+			led "$family" "$way"
+			watched >"$tmp/seg6"
+			# none has arrived as it was
+			send_some "$a" 1
+			arrived 3
+		done
+	done
+}
+
+# NAT behind a queue of postrouting leads to a policy of the new address.
+translated_to_policy() {
+	local family nat to ip
+	for family in 4 6; do
+		nodes
+		one_way
+		mesh_nodes "$family"
+		send_some "$a" 2
+		nat=$(underlay "$family" 7)
+		to=$(underlay "$family" 2)
+		case $family in
+		4)	ip=ip
+			ip -n "$a" addr add "$nat/24" dev eth0 ;;
+		6)	ip=ip6
+			ip -n "$a" addr add "$nat/64" dev eth0 nodad ;;
+		esac
+		secured "$nat" "$to"
+		hold
+		in_ns "$a" nft "add table inet t
+			add chain inet t post { type filter hook postrouting priority 0; }
+			add rule inet t post oif eth0 meta l4proto 4 counter queue num 7
+			add chain inet t nat { type nat hook postrouting priority 100; }
+			add rule inet t nat oif eth0 meta l4proto 4 snat $ip to $nat"
+		watch "$b" eth0 3 "$nat > $to proto 50"
+		send_some "$a" 3
+		let_go
+		watched >"$tmp/esp"
+		# without the queue
+		in_ns "$a" nft flush chain inet t post
+		watch "$b" eth0 3 "$nat > $to proto 50"
+		send_some "$a" 3
+		watched >"$tmp/esp"
+		no_rules "$a"
+		arrived 2
 	done
 }
 
@@ -393,4 +523,4 @@ into_vrf() {
 	arrived 2
 }
 
-run_tests counters hooks_come_and_go rerouted held_by_user_space translated egress neighbour route_tunnel route_mtu into_vrf
+run_tests counters hooks_come_and_go rerouted held_by_user_space queued_to_policy queued_to_tunnel translated_to_policy translated egress neighbour route_tunnel route_mtu into_vrf

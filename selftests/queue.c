@@ -2,10 +2,10 @@
 /*
  * A queue of netfilter to user space that holds packets for a while.
  *
- *   queue NUMBER COUNT FIFO
+ *   queue NUMBER COUNT FIFO [MARK]
  *           says "bound" when packets of the queue come here, "held" when COUNT of
  *           them are, opens FIFO for reading, and accepts them when somebody has opened
- *           it for writing
+ *           it for writing; with MARK as their mark from then on
  */
 
 #include <arpa/inet.h>
@@ -79,12 +79,14 @@ static int packet(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-static void accept_packet(struct mnl_socket *sk, uint16_t number, uint32_t id)
+static void accept_packet(struct mnl_socket *sk, uint16_t number, uint32_t id, const char *mark)
 {
 	struct nfqnl_msg_verdict_hdr hdr = { .verdict = htonl(NF_ACCEPT), .id = id };
 	struct nlmsghdr *nlh = start(NFQNL_MSG_VERDICT, number);
 
 	mnl_attr_put(nlh, NFQA_VERDICT_HDR, sizeof(hdr), &hdr);
+	if (mark)
+		mnl_attr_put_u32(nlh, NFQA_MARK, htonl(strtoul(mark, NULL, 0)));
 	if (mnl_socket_sendto(sk, nlh, nlh->nlmsg_len) < 0)
 		err(1, "sending");
 }
@@ -95,8 +97,8 @@ int main(int argc, char **argv)
 	struct mnl_socket *sk;
 	int number, count, i;
 
-	if (argc != 4)
-		errx(2, "usage: queue NUMBER COUNT FIFO");
+	if (argc != 4 && argc != 5)
+		errx(2, "usage: queue NUMBER COUNT FIFO [MARK]");
 	number = atoi(argv[1]);
 	count = atoi(argv[2]);
 	if (count < 1 || count > MOST)
@@ -119,7 +121,7 @@ int main(int argc, char **argv)
 	if (open(argv[3], O_RDONLY) < 0)
 		err(1, "%s", argv[3]);
 	for (i = 0; i < count; i++)
-		accept_packet(sk, number, ids[i]);
+		accept_packet(sk, number, ids[i], argv[4]);
 	puts("accepted");
 	/* the queue goes with the socket, and what is in it: all has been taken out */
 	mnl_socket_close(sk);
