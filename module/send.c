@@ -104,13 +104,15 @@ static bool inner_valid(struct ipmesh_send *send, struct sk_buff *skb)
 }
 
 /* The gateway of the packet's route. An IPv6 route names an IPv4 endpoint by
- * its v4-mapped address.
+ * its v4-mapped address. A packet that tc has redirected here brings the route
+ * that it had before, the gateway of which is none of the overlay's.
  */
-static bool route_gateway(const struct sk_buff *skb, struct in6_addr *gw)
+static bool route_gateway(const struct ipmesh_send *send, const struct sk_buff *skb,
+			  struct in6_addr *gw)
 {
 	const struct dst_entry *dst = skb_dst(skb);
 
-	if (!dst)
+	if (!dst || unlikely(dst->dev != send->ipm->dev))
 		return false;
 	if (dst->ops->family == AF_INET) {
 		const struct rtable *rt = (const struct rtable *)dst;
@@ -159,6 +161,16 @@ static bool find_peer(struct ipmesh_send *send)
 	return true;
 }
 
+/* The peer that the pod CIDR of send->to leads to. */
+static void set_behind(struct ipmesh_send *send)
+{
+	set_peer(send);
+	if (likely(send->conf->family == AF_INET))
+		ipv6_addr_set_v4mapped(send->to.endpoint4, &send->endpoint);
+	else
+		send->endpoint = ipmesh_part_peer(&send->ipm->parts, send->to.part)->endpoint;
+}
+
 /* The peer behind the longest pod CIDR that holds the inner destination. */
 static bool find_behind(struct ipmesh_send *send, const struct sk_buff *skb)
 {
@@ -168,11 +180,19 @@ static bool find_behind(struct ipmesh_send *send, const struct sk_buff *skb)
 	    !ipmesh_prefix_find4(prefixes, ip_hdr(skb)->daddr, &send->to) :
 	    !ipmesh_prefix_find6(prefixes, &ipv6_hdr(skb)->daddr, &send->to))
 		return false;
-	set_peer(send);
-	if (likely(send->conf->family == AF_INET))
-		ipv6_addr_set_v4mapped(send->to.endpoint4, &send->endpoint);
-	else
-		send->endpoint = ipmesh_part_peer(&send->ipm->parts, send->to.part)->endpoint;
+	set_behind(send);
+	return true;
+}
+
+/* The peer that a gateway is behind: what a routing protocol that runs over the overlay
+ * knows of a node is its address there.
+ */
+static noinline bool find_via(struct ipmesh_send *send)
+{
+	if (!READ_ONCE(send->ipm->peer_count) ||
+	    !ipmesh_prefix_find(&send->ipm->prefixes, &send->endpoint, &send->to))
+		return false;
+	set_behind(send);
 	return true;
 }
 
@@ -188,16 +208,16 @@ static bool find_named(struct ipmesh_send *send, const struct sk_buff *skb)
 		set_peer(send);
 		return true;
 	}
-	return find_peer(send);
+	return find_peer(send) || find_via(send);
 }
 
 /* Steps 2 and 3 of Documentation/data-path.md: the nexthop's gateway names the
- * endpoint, else the longest pod CIDR does. An open device sends to any
+ * endpoint, or is behind it; else the longest pod CIDR does. An open device sends to any
  * gateway, and without one to the inner destination, as tunl0 does.
  */
 static bool find_endpoint(struct ipmesh_send *send, const struct sk_buff *skb)
 {
-	if (route_gateway(skb, &send->endpoint))
+	if (route_gateway(send, skb, &send->endpoint))
 		return find_named(send, skb) || (send->conf->open && right_family(send));
 	if (find_behind(send, skb))
 		return true;

@@ -12,7 +12,9 @@
 #
 # Proves: IPv6 pods go over an IPv4 underlay by a v4-mapped gateway, and both
 # families over an IPv6 one by an IPv6 gateway, by routes and by nexthop objects,
-# whatever the pod CIDRs say; a gateway of the other family is no peer; sit, ipip
+# whatever the pod CIDRs say; a gateway that is no endpoint and lies in a pod CIDR is
+# its peer; the gateway of a route of another device says nothing; a gateway of the
+# other family is no peer; sit, ipip
 # and ip6tnl, for one family and for any, are other ends both ways, streams with
 # segmentation left to the link, and both ends count the same; the fallback
 # devices of these modules get nothing that is ours.
@@ -98,6 +100,101 @@ gateway_ipv6() {
 	mesh_node "$a" 1 fd00::1 2 fd00:50::2
 	mesh_node "$b" 2 fd00:50::2 1 fd00::1
 	gateways fd00::1 fd00:50::2 fd00:77::7
+}
+
+# gateway_behind FAMILY ADDRESS: a net behind b, by b's address in the overlay
+gateway_behind() {
+	local family=$1 address=$2 own=10.244.1.1 net=10.9.0.0/24 far=10.9.0.1 two three
+	case $address in
+	*:*) own=fd10:1::1 net=fd09::/64 far=fd09::1 ;;
+	esac
+	two=$(underlay "$family" 2)
+	three=$(underlay "$family" 3)
+	nodes
+	mesh_nodes "$family"
+	ip -n "$b" addr add "$far" dev lo
+	ip -n "$a" route add "$net" via "$address" dev ipmesh0 src "$own"
+	# the net is in no pod CIDR: what comes from it is not let in
+	silent "$a" "$far"
+	busywait is 1 count "$a" ipmesh0 src_not_allowed "$two"
+	counts "$a" ipmesh0 "$two" -- tx_packets=1
+	mesh -n "$a" peer set ipmesh0 "$two" cidr "$net"
+	ping_of "$a" "$far"
+	mesh -n "$a" peer set ipmesh0 "$two" remove "$net"
+	mesh -n "$a" link set ipmesh0 peers open
+	ping_of "$a" "$far"
+	# also where another peer's pod CIDR holds the destination
+	mesh -n "$a" peer new ipmesh0 "$three" cidr "$net"
+	ping_of "$a" "$far"
+	mesh -n "$a" link set ipmesh0 peers strict
+	silent "$a" "$far"
+	busywait is 2 count "$a" ipmesh0 src_not_allowed "$two"
+	counts "$a" ipmesh0 "$two" -- tx_packets=11 rx_packets=9
+	counts "$a" ipmesh0 "$three" -- tx_packets=0
+	if [ "$own" = 10.244.1.1 ]; then
+		ip -n "$a" route replace "$net" via inet6 fd10:2::1 dev ipmesh0 src "$own"
+		silent "$a" "$far"
+		counts "$a" ipmesh0 "$two" -- tx_packets=12
+	fi
+	# an endpoint goes before a pod CIDR that holds it
+	[ "$family" = 4 ] || return 0
+	mesh -n "$a" peer set ipmesh0 "$two" cidr "$three/32"
+	case $own in
+	*:*) three=::ffff:$three ;;
+	esac
+	ip -n "$a" route replace "$net" via "$three" dev ipmesh0 onlink src "$own"
+	silent "$a" "$far"
+	counts "$a" ipmesh0 "$(underlay "$family" 3)" -- tx_packets=1
+	# and what is neither nor is nobody
+	mesh -n "$a" peer del ipmesh0 "$(underlay "$family" 3)"
+	mesh -n "$a" peer set ipmesh0 "$two" remove "$(underlay "$family" 3)/32"
+	silent "$a" "$far"
+	counts "$a" ipmesh0 -- no_peer=1
+}
+
+gateways_behind() {
+	each_pair gateway_behind
+}
+
+# redirected FAMILY ADDRESS: tc brings packets here with a route of eth0's, whose gateway
+# is another peer's endpoint
+redirected() {
+	local family=$1 address=$2 protocol=ip two three
+	case $address in
+	*:*) protocol=ipv6 ;;
+	esac
+	two=$(underlay "$family" 2)
+	three=$(underlay "$family" 3)
+	nodes
+	mesh_nodes "$family"
+	mesh -n "$a" peer new ipmesh0 "$three"
+	ip_batch "$a" <<-END
+		route replace 10.244.2.0/24 via 172.16.40.3 dev eth0 src 10.244.1.1
+		route replace fd10:2::/64 via fd00::3 dev eth0 src fd10:1::1
+		neigh add 172.16.40.3 lladdr 02:00:00:00:00:03 dev eth0 nud permanent
+		neigh add fd00::3 lladdr 02:00:00:00:00:03 dev eth0 nud permanent
+	END
+	in_ns "$a" tc qdisc add dev eth0 clsact
+	in_ns "$a" tc filter add dev eth0 egress prio 1 handle 1 protocol "$protocol" \
+		flower dst_ip "$address" action mirred egress redirect dev ipmesh0
+	ping_of "$a" "$address"
+	in_ns "$a" tc filter replace dev eth0 egress prio 1 handle 1 protocol "$protocol" \
+		flower dst_ip "$address" action mirred egress mirror dev ipmesh0
+	ping_of "$a" "$address"
+	mesh -n "$a" link set ipmesh0 peers open
+	ping_of "$a" "$address"
+	counts "$a" ipmesh0 "$two" -- tx_packets=9 rx_packets=9
+	# behind nobody
+	mesh -n "$a" link set ipmesh0 peers strict
+	mesh -n "$a" peer set ipmesh0 "$two" remove 10.244.2.0/24 remove fd10:2::/64
+	silent "$a" "$address"
+	counts "$a" ipmesh0 -- no_peer=1
+	counts "$a" ipmesh0 "$three" -- tx_packets=0
+}
+
+redirects() {
+	modprobe -a act_mirred cls_flower 2>/dev/null || skip "this kernel has no act_mirred"
+	each_pair redirected
 }
 
 # A strict device has no such peer, and an open one none of that family.
@@ -214,4 +311,4 @@ ahead_of_fallback_devices() {
 }
 
 run_tests gateway_ipv4 gateway_ipv6 gateway_of_other_family with_ipip with_sit with_sit_any \
-	with_ip6tnl with_ip6tnl_any ahead_of_fallback_devices
+	with_ip6tnl with_ip6tnl_any ahead_of_fallback_devices gateways_behind redirects
