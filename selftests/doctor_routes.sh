@@ -24,6 +24,10 @@ routes() {
 	ip -n "$a" route add 10.244.0.0/16 dev ipmesh0
 	healthy "$a"
 	ip -n "$a" route del 10.244.0.0/16
+	# by the peer's address in the overlay, as a routing protocol has it
+	ip -n "$a" route add 10.244.2.0/24 via 10.244.2.1 dev ipmesh0 onlink proto bird
+	healthy "$a"
+	ip -n "$a" route del 10.244.2.0/24
 	# a route of somebody else
 	ip -n "$a" route add 10.244.2.0/24 via 172.16.40.9
 	mends "$a" problem route_wrong_device "via 172.16.40.9 dev eth0"

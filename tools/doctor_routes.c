@@ -49,6 +49,25 @@ static const struct owned *map_find(const struct map *m, const struct prefix *p)
 	return m->n ? bsearch(&key, m->v, m->n, sizeof(key), by_cidr) : NULL;
 }
 
+/* The peer that a gateway on the device means: the one with that endpoint, else the one
+ * with the longest CIDR that holds it.
+ */
+static const struct peer *peer_via(const struct have *h, const struct map *m,
+				   const struct addr *gw)
+{
+	const struct peer *p = peers_find(&h->peers, gw);
+	struct prefix at = prefix_host(gw), key;
+	const struct owned *o;
+
+	for (int len = at.len; !p && len >= 0; len--) {
+		at.len = len;
+		key = prefix_masked(&at);
+		o = map_find(m, &key);
+		p = o ? o->peer : NULL;
+	}
+	return p;
+}
+
 static const char *peer_str(const struct peer *p)
 {
 	static char bufs[4][ADDR_STRLEN + 80];
@@ -110,8 +129,8 @@ enum leads {
 	LEADS_WRONG,
 };
 
-static enum leads leads(const struct have *h, const struct rtroute *r,
-			const struct peer *p)
+static enum leads leads(const struct have *h, const struct map *m,
+			const struct rtroute *r, const struct peer *p)
 {
 	struct addr gw = addr_unmapped(&r->gw);
 	struct hop hop;
@@ -119,7 +138,7 @@ static enum leads leads(const struct have *h, const struct rtroute *r,
 	if (r->multipath)
 		return LEADS_WRONG;
 	if (r->oif == h->link.ifindex && r->type == RTN_UNICAST)
-		return !gw.family || addr_eq(&gw, &p->endpoint) ? LEADS_RIGHT :
+		return !gw.family || peer_via(h, m, &gw) == p ? LEADS_RIGHT :
 		       LEADS_WRONG_PEER;
 	/* Written by apply, for nodes on the same subnet. */
 	if (r->proto == RTPROT_IPMESH && r->type == RTN_UNICAST)
@@ -164,12 +183,12 @@ static void mend_foreign(struct finding *f, const struct have *h,
 }
 
 /* The best of its routes, of @n that are left. */
-static void exact(struct doctor *d, const struct have *h, const struct owned *o,
-		  const struct rtroute *r, size_t n)
+static void exact(struct doctor *d, const struct have *h, const struct map *m,
+		  const struct owned *o, const struct rtroute *r, size_t n)
 {
 	struct finding *f;
 
-	switch (leads(h, r, o->peer)) {
+	switch (leads(h, m, r, o->peer)) {
 	case LEADS_RIGHT:
 		return;
 	case LEADS_ASIDE:
@@ -198,7 +217,7 @@ static void exact(struct doctor *d, const struct have *h, const struct owned *o,
 	}
 	mend_foreign(f, h, r);
 	/* One behind it may be right. */
-	if (f->n_commands && (n < 2 || leads(h, &r[1], o->peer) != LEADS_RIGHT))
+	if (f->n_commands && (n < 2 || leads(h, m, &r[1], o->peer) != LEADS_RIGHT))
 		mend_by_route(f, h, o, r);
 }
 
@@ -238,7 +257,7 @@ static void inside(struct doctor *d, const struct have *h, const struct map *m,
 			continue;
 		if (!prefix_covers(&o->cidr, &r->dst))
 			break;
-		if (leads(h, r, o->peer) == LEADS_RIGHT || map_find(m, &r->dst))
+		if (leads(h, m, r, o->peer) == LEADS_RIGHT || map_find(m, &r->dst))
 			continue;
 		f = doctor_find(d, SEVERITY_PROBLEM, "route_shadowed",
 				"a more specific route wins: packets for these pods do not go to the peer",
@@ -263,7 +282,7 @@ static void check(struct doctor *d, const struct have *h, const struct map *m,
 	for (i = 0; i < n && r[i].tos; i++)
 		;
 	if (i < n) {
-		exact(d, h, o, &r[i], n - i);
+		exact(d, h, m, o, &r[i], n - i);
 	} else {
 		c = covering(h, &o->cidr);
 		if (!finds_peer(h, c)) {
