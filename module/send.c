@@ -356,9 +356,10 @@ static void tell_unreachable(const struct ipmesh_send *send, struct sk_buff *skb
 }
 
 /* The outer packet's path MTU: dst_mtu(), for a route that has no more to say of it
- * than its device has.
+ * than its device has. One that is locked is not to be found out: routers may cut what
+ * is larger than they take.
  */
-static unsigned int path_mtu(const struct ipmesh_send *send)
+static unsigned int path_mtu(const struct ipmesh_send *send, bool *locked)
 {
 	const struct rtable *rt = (const struct rtable *)send->dst;
 
@@ -366,6 +367,8 @@ static unsigned int path_mtu(const struct ipmesh_send *send)
 	    likely(!rt->rt_pmtu && !rt->rt_mtu_locked &&
 		   dst_metrics_ptr(send->dst) == dst_default_metrics.metrics))
 		return min_t(unsigned int, READ_ONCE(send->dst->dev->mtu), IP_MAX_MTU);
+	if (send->conf->family == AF_INET)
+		*locked = ip_mtu_locked(send->dst);
 	return dst_mtu(send->dst);
 }
 
@@ -415,12 +418,13 @@ static noinline bool fragments(const struct ipmesh_send *send, struct sk_buff *s
 	return true;
 }
 
-/* Whether the packet may go, and whether in fragments. */
+/* Whether the packet may go, and whether it, or what comes of it, may be cut. */
 static bool fits(const struct ipmesh_send *send, struct sk_buff *skb, bool *fragment)
 {
-	unsigned int mtu = path_mtu(send) - send->overhead;
+	unsigned int mtu;
 
 	*fragment = false;
+	mtu = path_mtu(send, fragment) - send->overhead;
 	return likely(!too_big(skb, mtu)) || fragments(send, skb, mtu, fragment);
 }
 

@@ -12,7 +12,7 @@
 # be it a socket of the node or a pod behind it, and also where a firewall takes
 # the node's own messages away; two tunnels one in the other;
 # the device itself keeps its MTU; what is no longer known is tried again; jumbo
-# frames; a link whose MTU changes both ways; the least MTU that a device has.
+# frames; an MTU that is locked; a link whose MTU changes both ways; the least MTU that a device has.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
@@ -176,4 +176,63 @@ least() {
 	equal "IPv6 addresses" "$(ip -n "$a" -6 -br addr show dev ipmesh0)" ""
 }
 
-run_tests narrow_ipv4 narrow_ipv6 without_discovery nested told_by_route forgotten jumbo least
+# df_outside SIZE TEXT 0|1: of a request with DF, the outer packet has TEXT in its words
+df_outside() {
+	local text
+	watch "$r" eth0 1 "$2"
+	once "$a" 10.244.2.1 -M "do" -s "$1"
+	text=$(watched)
+	contains "outer header" "${text%% | *}" "df $3 "
+}
+
+fragments_of_r() {
+	in_ns "$r" nstat -asz IpFragCreates | awk '$1 == "IpFragCreates" { print $2 }'
+}
+
+# An MTU that is locked is not that of the path, which is not asked for then: routers
+# may cut what is sent, as of the kernel's own tunnels.
+locked() {
+	local encap size text
+	for encap in none udp; do
+		path 1300
+		meshed 4 "$encap"
+		# what b is ready for is not what makes segments small
+		ip -n "$b" link set ipmesh0 mtu 1400
+		text="172.16.40.1 > 172.16.50.2 proto"
+		df_outside 100 "$text" 1
+		ip -n "$a" route replace 172.16.50.0/24 via 172.16.40.9 mtu lock 1400
+		size=$((1400 - $(overhead 4 "$encap") - 28))
+		df_outside 100 "$text" 0
+		ping_of "$a" 10.244.2.1 -M "do" -s "$size"
+		ping_of "$a" fd10:2::1 -s $((size - 20))
+		ping_of "$pod" 10.244.2.7 -M "do" -s "$size"
+		equal "fragments" "$(fragments_of_r)" 18
+		no_ping_of "$a" "mtu $((size + 28))" 10.244.2.1 -M "do" -s $((size + 1))
+		stream "$a" "$b" 10.244.2.1 400000
+		stream "$a" "$b" fd10:2::1 400000
+		counts "$a" ipmesh0 172.16.50.2 -- icmp_errors=0
+		[ "$(fragments_of_r)" -gt 300 ] || fail "the streams met no narrow link"
+		# and open again
+		ip -n "$a" route replace 172.16.50.0/24 via 172.16.40.9
+		df_outside 100 "$text" 1
+	done
+}
+
+# Nor is one that the kernel does not believe to be as small as it is told.
+locked_by_itself() {
+	local encap size
+	for encap in none udp; do
+		path 1300
+		meshed 4 "$encap"
+		in_ns "$a" sysctl -qw net.ipv4.route.min_pmtu=1350
+		size=$((1350 - $(overhead 4 "$encap") - 28))
+		once "$a" 10.244.2.1 -M "do" -s "$size"
+		busywait is 1 count "$a" ipmesh0 icmp_errors 172.16.50.2
+		ping_of "$a" 10.244.2.1 -M "do" -s "$size"
+		no_ping_of "$a" "mtu $((size + 28))" 10.244.2.1 -M "do" -s $((size + 1))
+		stream "$a" "$b" 10.244.2.1 400000
+		counts "$a" ipmesh0 172.16.50.2 -- icmp_errors=1
+	done
+}
+
+run_tests narrow_ipv4 narrow_ipv6 without_discovery nested told_by_route forgotten jumbo locked locked_by_itself least
