@@ -81,6 +81,11 @@ static inline u32 ipmesh_addr_hash(const struct in6_addr *addr, u32 salt)
  */
 static inline bool ipmesh_addr_martian4(__be32 addr)
 {
+	u8 first = ntohl(addr) >> 24;
+
+	/* as most are: 1 to 223 */
+	if (likely((u8)(first - 1) < 223 && first != 127))
+		return false;
 	return ipv4_is_multicast(addr) || ipv4_is_loopback(addr) ||
 	       ipv4_is_lbcast(addr) || ipv4_is_zeronet(addr);
 }
@@ -105,6 +110,34 @@ static inline bool ipmesh_addr_martian(const struct in6_addr *addr)
 {
 	return ipmesh_addr_is4(addr) ? ipmesh_addr_martian4(ipmesh_addr_get4(addr)) :
 				       ipmesh_addr_martian6(addr);
+}
+
+/**
+ * ipmesh_addr_inside4 - whether no packet on a wire may be for an IPv4 address
+ * @addr: the destination, network byte order
+ *
+ * A host's own network, and "this" host: RFC 1122 3.2.1.3. Groups and the broadcast of the
+ * link are destinations as good as any.
+ */
+static inline bool ipmesh_addr_inside4(__be32 addr)
+{
+	return ipv4_is_loopback(addr) || ipv4_is_zeronet(addr);
+}
+
+/**
+ * ipmesh_addr_inside6 - whether no packet on a wire may be for an IPv6 address
+ * @addr: the destination; a v4-mapped one is none of IPv6
+ *
+ * Follows RFC 4291 2.5, and 2.7 for groups: the scope of an interface does not leave
+ * it, and the scope 0 is reserved.
+ */
+static inline bool ipmesh_addr_inside6(const struct in6_addr *addr)
+{
+	if (unlikely(ipv6_addr_is_multicast(addr)))
+		return IPV6_ADDR_MC_SCOPE(addr) <= IPV6_ADDR_SCOPE_NODELOCAL;
+	if (likely(addr->s6_addr32[0] | addr->s6_addr32[1]))
+		return false;
+	return ipv6_addr_any(addr) || ipv6_addr_loopback(addr) || ipv6_addr_v4mapped(addr);
 }
 
 /**

@@ -116,7 +116,7 @@ static __always_inline unsigned int check4(const struct ipmesh_conf *conf,
 	if (unlikely(iph->version != 4 || iph->ihl < 5 || len < iph->ihl * 4 ||
 		     len > skb->len))
 		return refuse(conf, cb, IPMESH_A_DROPS_RX_INVALID);
-	if (unlikely(ipmesh_addr_martian4(iph->saddr)))
+	if (unlikely(ipmesh_addr_martian4(iph->saddr) || ipmesh_addr_inside4(iph->daddr)))
 		return refuse(conf, cb, IPMESH_A_DROPS_MARTIAN);
 	if (likely(ipmesh_prefix_find4(&conf->ipm->prefixes, iph->saddr, &to) &&
 		   is_from(conf, cb, &to)))
@@ -138,7 +138,7 @@ static __always_inline unsigned int check6(const struct ipmesh_conf *conf,
 		     /* would be taken for an IPv4 address from here on */
 		     ipmesh_addr_is4(&ip6h->saddr)))
 		return refuse(conf, cb, IPMESH_A_DROPS_RX_INVALID);
-	if (unlikely(ipmesh_addr_martian6(&ip6h->saddr)))
+	if (unlikely(ipmesh_addr_martian6(&ip6h->saddr) || ipmesh_addr_inside6(&ip6h->daddr)))
 		return refuse(conf, cb, IPMESH_A_DROPS_MARTIAN);
 	if (likely(ipmesh_prefix_find6(&conf->ipm->prefixes, &ip6h->saddr, &to) &&
 		   is_from(conf, cb, &to)))

@@ -66,6 +66,8 @@ static bool inner4(struct ipmesh_send *send, struct sk_buff *skb)
 		return false;
 	if (!skb_is_gso(skb) && (len < iph->ihl * 4 || len > skb->len))
 		return false;
+	if (unlikely(ipmesh_addr_inside4(iph->daddr)))
+		return false;
 	send->proto = IPPROTO_IPIP;
 	send->tos = iph->tos;
 	send->ttl = iph->ttl;
@@ -81,6 +83,8 @@ static bool inner6(struct ipmesh_send *send, struct sk_buff *skb)
 		return false;
 	if (!skb_is_gso(skb) &&
 	    sizeof(*ip6h) + ntohs(ip6h->payload_len) > skb->len)
+		return false;
+	if (unlikely(ipmesh_addr_inside6(&ip6h->daddr)))
 		return false;
 	send->proto = IPPROTO_IPV6;
 	send->tos = ipv6_get_dsfield(ip6h);

@@ -8,8 +8,8 @@
 #                                             10.244.2.1 fd10:2::1
 #
 # Proves, for both families outside and inside and in UDP: headers that are cut,
-# that lie about version and lengths, sources that no host has, outer
-# destinations that are no host, tunnels within the tunnel: each is counted
+# that lie about version and lengths, sources that no host has, destinations
+# that no wire carries, outer destinations that are no host, tunnels within the tunnel: each is counted
 # under its cause, exactly, and nothing of it is received; options, padding and
 # lengths that are right are received; the packet after all of them still is.
 set -eu
@@ -150,6 +150,22 @@ invalid() {
 
 martians4="0.0.0.0 127.0.0.1 127.255.255.254 224.0.0.1 239.255.255.255 255.255.255.255"
 martians6=":: ::1 ff02::1 ff0e::1234"
+inside4="127.0.0.1 127.255.255.254 0.0.0.0"
+inside6="::1 :: ::ffff:10.244.2.1 ::ffff:127.0.0.1 ff01::1 ff00::1"
+# what a routing protocol, mDNS or a broadcast goes to
+groups4="224.0.0.5 239.255.255.255 255.255.255.255 10.244.2.255"
+groups6="ff02::5 ff05::2 ff0e::1234"
+
+# to OUTER ADDRESSES4 ADDRESSES6: a packet to each
+to() {
+	local d
+	for d in $2; do
+		echo "$1 ip4 src=10.244.1.1 dst=$d echo type=0"
+	done
+	for d in $3; do
+		echo "$1 ip6 src=fd10:1::1 dst=$d echo type=129"
+	done
+}
 
 martian() {
 	local family outer dropped encap s
@@ -165,11 +181,14 @@ martian() {
 			for s in $martians6; do
 				echo "$outer $encap ip6 src=$s dst=fd10:2::1 echo"
 			done >>"$tmp/packets"
+			to "$outer $encap" "$inside4" "$inside6" >>"$tmp/packets"
 			offered "$family" martian <"$tmp/packets"
 			# an open device takes them no more than a strict one
 			mesh -n "$b" link set ipmesh0 peers open
 			offered "$family" martian <"$tmp/packets"
 			mesh -n "$b" link set ipmesh0 peers strict
+			to "$outer $encap" "$groups4" "$groups6" >"$tmp/packets"
+			offered "$family" rx_packets <"$tmp/packets"
 		done
 		# and what is an IPv4 address only inside of us
 		offered "$family" rx_invalid <<-END
@@ -340,4 +359,29 @@ in_use() {
 	counts "$b" ipmesh0 -- rx_packets="$sent" rx_invalid="$((5 * ${#lines[@]}))"
 }
 
-run_tests invalid martian outer_destination unusual outer_lies nested nested6 in_use
+# A host that routes its loopback network has sockets there that believe to be alone.
+localnet() {
+	local encap
+	on_b 4
+	in_ns "$b" sysctl -qw net.ipv4.conf.all.route_localnet=1
+	start "$b" socat -u UDP4-RECVFROM:5353,bind=127.0.0.1 "CREATE:$tmp/heard"
+	busywait bound_udp "$b" 127.0.0.1:5353
+	for encap in '' udp; do
+		# shellcheck disable=SC2086
+		in_ns "$a" packet send eth0 02:00:00:00:00:02 \
+			$o4 $encap ip4 src=10.244.1.1 dst=127.0.0.1 \
+			udp sport=9 dport=5353 data size=20
+	done
+	busywait is 2 count "$b" ipmesh0 martian
+	counts "$b" ipmesh0 -- rx_packets=0 rx_dropped=2
+	[ ! -s "$tmp/heard" ] || fail "the loopback's socket has heard it"
+}
+
+bound_udp() {
+	case $(in_ns "$1" ss -Huln) in
+	*"$2"*) ;;
+	*) return 1 ;;
+	esac
+}
+
+run_tests invalid martian localnet outer_destination unusual outer_lies nested nested6 in_use

@@ -10,7 +10,7 @@
 #
 # Proves: the endpoint is the gateway of the route, of a nexthop object or the
 # longest pod CIDR; strict and open differ as they should; what goes nowhere is
-# counted by its cause, as is what is no IP packet, and answered by ICMP, to a local sender and through the
+# counted by its cause, as is what is no IP packet or for no other host, and answered by ICMP, to a local sender and through the
 # forwarding node; the outer header is as the attributes say, bit for bit; a
 # packet that is too big is answered with the right MTU or goes in fragments; a
 # change of the underlay's routes holds for the next packet.
@@ -429,9 +429,16 @@ invalid() {
 	local v4="ip4 src=10.244.1.1 dst=10.244.2.1" v6="ip6 src=fd10:1::1 dst=fd10:2::1"
 	local invalid=("$v4 version=6" "$v4 ihl=4" "$v4 ihl=15" "$v4 len=19" "$v4 len=1000"
 		"$v4 trim=19" "$v6 version=4" "$v6 len=1000" "$v6 trim=39")
-	local packet packets=()
+	local packet packets=() address
 	two_nodes
-	mesh -n "$a" peer set ipmesh0 172.16.40.2 cidr fd10:2::/64
+	mesh -n "$a" peer set ipmesh0 172.16.40.2 cidr 0.0.0.0/0 cidr ::/0
+	# for what no wire carries; a group is no such
+	for address in 127.0.0.1 127.255.255.254 0.0.0.0; do
+		invalid+=("ip4 src=10.244.1.1 dst=$address")
+	done
+	for address in ::1 :: ::ffff:10.244.2.1 ff01::1 ff00::1; do
+		invalid+=("ip6 src=fd10:1::1 dst=$address")
+	done
 	for packet in "${invalid[@]}"; do
 		# shellcheck disable=SC2206
 		packets+=($packet data size=20 ",")
@@ -439,8 +446,11 @@ invalid() {
 	# straight to the device, past the routing
 	# shellcheck disable=SC2086
 	in_ns "$a" packet send ipmesh0 02:00:00:00:00:02 "${packets[@]}" \
-		$v4 data size=20 "," $v6 data size=20
-	counts "$a" ipmesh0 -- tx_packets=2 tx_dropped=${#invalid[@]} tx_invalid=${#invalid[@]}
+		$v4 data size=20 "," $v6 data size=20 "," \
+		ip4 src=10.244.1.1 dst=224.0.0.5 data size=20 "," \
+		ip6 src=fd10:1::1 dst=ff02::5 data size=20 "," \
+		ip4 src=10.244.1.1 dst=255.255.255.255 data size=20
+	counts "$a" ipmesh0 -- tx_packets=5 tx_dropped=${#invalid[@]} tx_invalid=${#invalid[@]}
 }
 
 # The underlay's own filter drops it.

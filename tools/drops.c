@@ -6,7 +6,7 @@
 #include "nl.h"
 
 const struct drop_name drop_names[DROPS_N] = {
-	[IPMESH_A_DROPS_TX_INVALID] = { "tx_invalid", "sent, inner header not valid" },
+	[IPMESH_A_DROPS_TX_INVALID] = { "tx_invalid", "sent, inner header not valid, or for this host only" },
 	[IPMESH_A_DROPS_NO_PEER] = { "no_peer", "sent, no peer for it" },
 	[IPMESH_A_DROPS_NO_ROUTE] = { "no_route", "sent, no underlay route to the endpoint" },
 	[IPMESH_A_DROPS_LOOP] = { "loop", "sent, the route to the endpoint leads into the tunnel" },
@@ -15,7 +15,7 @@ const struct drop_name drop_names[DROPS_N] = {
 	[IPMESH_A_DROPS_TX_REFUSED] = { "tx_refused", "sent, dropped by the underlay's output" },
 	[IPMESH_A_DROPS_UNKNOWN_PEER] = { "unknown_peer", "received from an endpoint that is no peer" },
 	[IPMESH_A_DROPS_RX_INVALID] = { "rx_invalid", "received, inner header not valid" },
-	[IPMESH_A_DROPS_MARTIAN] = { "martian", "received, inner source that no host may have" },
+	[IPMESH_A_DROPS_MARTIAN] = { "martian", "received, inner source that no host may have, or destination of no wire" },
 	[IPMESH_A_DROPS_SRC_NOT_ALLOWED] = { "src_not_allowed", "received, inner source is not the peer's" },
 	[IPMESH_A_DROPS_ECN] = { "ecn", "received, congestion mark on what is not ECN-capable" },
 	[IPMESH_A_DROPS_OUTER_DST] = { "outer_dst", "received, outer destination is no unicast" },
