@@ -94,7 +94,8 @@ static unsigned int underlay_mtu(struct ipmesh_dev *ipm,
 	unsigned long id;
 	__be32 saddr;
 
-	lower = conf->link ? dev_get_by_index_rcu(ipm->net, conf->link) : NULL;
+	lower = conf->link ? dev_get_by_index_rcu(ipm->net, ipmesh_underlay_oif(conf)) :
+			     NULL;
 	/* a VRF has an MTU of its own that is nobody's */
 	if (lower && !netif_is_l3_master(lower))
 		return READ_ONCE(lower->mtu);

@@ -10,6 +10,7 @@
 #include <net/ip6_route.h>
 #include <net/ip_fib.h>
 #include <net/ipv6.h>
+#include <net/l3mdev.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 #include <net/nexthop.h>
@@ -81,10 +82,31 @@ void ipmesh_underlay_del(struct net *net, struct ipmesh_conf *conf)
 	spin_unlock(&ul->lock);
 }
 
+/* Whether the lower device is in the VRF that a packet came by. */
+static bool same_vrf(const struct ipmesh_conf *conf, u32 iif, u32 sdif)
+{
+	u32 vrf;
+
+	vrf = l3mdev_master_upper_ifindex_by_index_rcu(conf->ipm->net, conf->link);
+	return vrf && (vrf == iif || vrf == sdif);
+}
+
+static __always_inline bool is_link(const struct ipmesh_conf *conf, u32 iif, u32 sdif)
+{
+	return conf->link == iif || (sdif && conf->link == sdif);
+}
+
 static __always_inline bool may_receive(const struct ipmesh_conf *conf, u32 iif, u32 sdif)
 {
 	return (READ_ONCE(conf->ipm->dev->flags) & IFF_UP) &&
-	       (!conf->link || conf->link == iif || conf->link == sdif);
+	       (!conf->link || is_link(conf, iif, sdif) ||
+		(sdif && same_vrf(conf, iif, sdif)));
+}
+
+/* Whether there is none that the packet is rather for. */
+static __always_inline bool is_nearest(const struct ipmesh_conf *conf, u32 iif, u32 sdif)
+{
+	return conf->link && (!sdif || is_link(conf, iif, sdif));
 }
 
 static __always_inline struct ipmesh_conf *find_local4(struct ipmesh_underlay *ul,
@@ -97,11 +119,20 @@ static __always_inline struct ipmesh_conf *find_local4(struct ipmesh_underlay *u
 		if (conf->local.s6_addr32[3] != local || conf->family != AF_INET ||
 		    !may_receive(conf, iif, sdif))
 			continue;
-		if (conf->link)
+		if (is_nearest(conf, iif, sdif))
 			return conf;
-		found = found ?: conf;
+		if (!found || conf->link)
+			found = conf;
 	}
 	return found;
+}
+
+/* Out of line, for what came by a VRF: others have less to be asked. */
+static noinline struct ipmesh_conf *find_vrf4(struct ipmesh_underlay *ul, __be32 local,
+					      u32 iif, u32 sdif)
+{
+	return find_local4(ul, local, iif, sdif) ?:
+	       find_local4(ul, htonl(INADDR_ANY), iif, sdif);
 }
 
 /**
@@ -112,8 +143,9 @@ static __always_inline struct ipmesh_conf *find_local4(struct ipmesh_underlay *u
  * @sdif: index of that device when @iif is its VRF, else 0
  *
  * The exact local address goes before any, and with the same address the
- * device that is bound to the lower device before one that is not. A device
- * that is down receives nothing.
+ * device that is bound to the lower device before one that is bound to another
+ * device of its VRF, and that one before one that is not bound. A device that is
+ * down receives nothing.
  *
  * Context: RCU.
  * Return: the conf, valid until the end of the RCU section, or NULL.
@@ -124,10 +156,36 @@ struct ipmesh_conf *ipmesh_underlay_find4(struct net *net, __be32 local,
 	struct ipmesh_underlay *ul = ipmesh_underlay_rcu(net);
 	struct ipmesh_conf *conf;
 
-	conf = find_local4(ul, local, iif, sdif);
+	if (unlikely(sdif))
+		return find_vrf4(ul, local, iif, sdif);
+	conf = find_local4(ul, local, iif, 0);
 	if (likely(conf))
 		return conf;
-	return find_local4(ul, htonl(INADDR_ANY), iif, sdif);
+	return find_local4(ul, htonl(INADDR_ANY), iif, 0);
+}
+
+static __always_inline struct ipmesh_conf *find_local6(struct ipmesh_underlay *ul,
+						       const struct in6_addr *local,
+						       u32 iif, u32 sdif)
+{
+	struct ipmesh_conf *found = NULL;
+	struct ipmesh_conf *conf;
+
+	hlist_for_each_entry_rcu(conf, bucket(ul, local->s6_addr32[3]), node) {
+		if (!ipv6_addr_equal(&conf->local, local) || !may_receive(conf, iif, sdif))
+			continue;
+		if (is_nearest(conf, iif, sdif))
+			return conf;
+		if (!found || conf->link)
+			found = conf;
+	}
+	return found;
+}
+
+static noinline struct ipmesh_conf *find_vrf6(struct ipmesh_underlay *ul,
+					      const struct in6_addr *local, u32 iif, u32 sdif)
+{
+	return find_local6(ul, local, iif, sdif);
 }
 
 /**
@@ -145,17 +203,10 @@ struct ipmesh_conf *ipmesh_underlay_find6(struct net *net,
 					  int iif, int sdif)
 {
 	struct ipmesh_underlay *ul = ipmesh_underlay_rcu(net);
-	struct ipmesh_conf *found = NULL;
-	struct ipmesh_conf *conf;
 
-	hlist_for_each_entry_rcu(conf, bucket(ul, local->s6_addr32[3]), node) {
-		if (!ipv6_addr_equal(&conf->local, local) || !may_receive(conf, iif, sdif))
-			continue;
-		if (conf->link)
-			return conf;
-		found = found ?: conf;
-	}
-	return found;
+	if (unlikely(sdif))
+		return find_vrf6(ul, local, iif, sdif);
+	return find_local6(ul, local, iif, 0);
 }
 
 static u8 route_tos(const struct ipmesh_conf *conf)
@@ -163,12 +214,30 @@ static u8 route_tos(const struct ipmesh_conf *conf)
 	return conf->dscp == IPMESH_DSCP_INHERIT ? 0 : conf->dscp << 2;
 }
 
+/**
+ * ipmesh_underlay_oif - the device that ways to endpoints are bound to
+ * @conf: of the device
+ *
+ * With a lower device in a VRF it is the VRF: all of its routes, as the kernel's tunnels
+ * have it.
+ *
+ * Context: RCU.
+ * Return: the index of the lower device or of its VRF; 0 for none.
+ */
+int ipmesh_underlay_oif(const struct ipmesh_conf *conf)
+{
+	if (likely(!conf->link))
+		return 0;
+	return l3mdev_master_upper_ifindex_by_index_rcu(conf->ipm->net, conf->link) ?:
+	       conf->link;
+}
+
 static void flow4(struct flowi4 *fl4, const struct ipmesh_dev *ipm,
 		  const struct ipmesh_conf *conf, const struct in6_addr *endpoint,
 		  u8 proto)
 {
 	memset(fl4, 0, sizeof(*fl4));
-	flowi4_init_output(fl4, conf->link, conf->fwmark, RT_TOS(route_tos(conf)),
+	flowi4_init_output(fl4, ipmesh_underlay_oif(conf), conf->fwmark, RT_TOS(route_tos(conf)),
 			   RT_SCOPE_UNIVERSE, proto, 0, ipmesh_addr_get4(endpoint),
 			   ipmesh_addr_get4(&conf->local), 0, 0,
 			   sock_net_uid(ipm->net, NULL));
@@ -200,7 +269,7 @@ static struct dst_entry *route6(const struct ipmesh_dev *ipm,
 				const struct in6_addr *endpoint, u8 proto, u32 hash)
 {
 	struct flowi6 fl6 = {
-		.flowi6_oif = conf->link,
+		.flowi6_oif = ipmesh_underlay_oif(conf),
 		.flowi6_mark = conf->fwmark,
 		.flowi6_proto = proto,
 		.flowi6_uid = sock_net_uid(ipm->net, NULL),
@@ -290,6 +359,48 @@ bool ipmesh_underlay_multipath(const struct ipmesh_dev *ipm,
 					 multipath6(dst);
 }
 
+/* Ways to endpoints are others now, for the devices that are bound to a lower one. */
+static void vrf_changed(struct net *net)
+{
+	struct ipmesh_underlay *ul = ipmesh_underlay_get(net);
+	struct ipmesh_conf *conf;
+	unsigned int i;
+
+	ASSERT_RTNL();
+
+	/* RTNL keeps the table as it is */
+	for (i = 0; i < ARRAY_SIZE(ul->confs); i++) {
+		hlist_for_each_entry(conf, &ul->confs[i], node) {
+			if (!conf->link)
+				continue;
+			mutex_lock(&conf->ipm->lock);
+			ipmesh_device_changed(conf->ipm);
+			mutex_unlock(&conf->ipm->lock);
+			ipmesh_mtu_later(conf->ipm, 0);
+		}
+	}
+}
+
+/* A device enters or leaves a VRF, or a bridge or bond that is in one: a lower device of
+ * ours may be that device, or one of its ports.
+ */
+static int underlay_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	const struct netdev_notifier_changeupper_info *info = ptr;
+	struct net *net;
+
+	if (event != NETDEV_CHANGEUPPER || !info->master)
+		return NOTIFY_DONE;
+	net = dev_net(netdev_notifier_info_to_dev(ptr));
+	if (l3mdev_master_upper_ifindex_by_index(net, info->upper_dev->ifindex))
+		vrf_changed(net);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block underlay_notifier = {
+	.notifier_call = underlay_event,
+};
+
 static int __net_init underlay_net_init(struct net *net)
 {
 	struct ipmesh_underlay *ul = ipmesh_underlay_get(net);
@@ -339,13 +450,25 @@ static struct pernet_operations underlay_net_ops = {
 };
 
 /**
- * ipmesh_underlay_register - take part in the life of network namespaces
+ * ipmesh_underlay_register - take part in the life of network namespaces and VRFs
  *
  * Return: 0 or a negative error.
  */
 int ipmesh_underlay_register(void)
 {
-	return register_pernet_subsys(&underlay_net_ops);
+	int err;
+
+	err = register_pernet_subsys(&underlay_net_ops);
+	if (err)
+		return err;
+	err = register_netdevice_notifier(&underlay_notifier);
+	if (err)
+		goto unregister_pernet;
+	return 0;
+
+unregister_pernet:
+	unregister_pernet_subsys(&underlay_net_ops);
+	return err;
 }
 
 /**
@@ -353,5 +476,6 @@ int ipmesh_underlay_register(void)
  */
 void ipmesh_underlay_unregister(void)
 {
+	unregister_netdevice_notifier(&underlay_notifier);
 	unregister_pernet_subsys(&underlay_net_ops);
 }

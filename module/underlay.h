@@ -75,6 +75,7 @@ struct ipmesh_conf *ipmesh_underlay_find4(struct net *net, __be32 local,
 struct ipmesh_conf *ipmesh_underlay_find6(struct net *net,
 					  const struct in6_addr *local,
 					  int iif, int sdif);
+int ipmesh_underlay_oif(const struct ipmesh_conf *conf);
 struct dst_entry *ipmesh_underlay_route(const struct ipmesh_dev *ipm,
 					const struct ipmesh_conf *conf,
 					const struct in6_addr *endpoint,

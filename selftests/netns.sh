@@ -12,7 +12,8 @@
 # Proves: a device in another namespace than its underlay carries traffic, knows
 # the path's MTU, takes no mark out of it and goes with its underlay, also under
 # traffic; the underlay in
-# a VRF and the overlay in another; a device bound to a lower device; the fwmark
+# a VRF and the overlay in another; a device bound to a lower device, which means the
+# VRF that this is in, or comes into, or leaves; the gateways of a VRF's routes; the fwmark
 # and ip rules; the source address of a node with several; several equal ways,
 # by inner flow; IPsec in transport mode between the endpoints, put on and taken
 # off while the route is cached.
@@ -185,6 +186,174 @@ declare -A header=([4]=20 [6]=40)
 vrf() {
 	modprobe vrf 2>/dev/null || skip "this kernel has no vrf"
 	each_pair vrfs
+}
+
+# vrf_node NS N: eth0 in the VRF under, and the local addresses at dummy0, which is to
+# be in it; the way to the other's is by eth0. The VRF over for the overlay.
+vrf_node() {
+	local ns=$1 n=$2 other=$((3 - $2))
+	ip_batch "$ns" <<-END
+		link add under type vrf table 10
+		link add over type vrf table 20
+		link set under up
+		link set over up
+		link set eth0 master under
+		link add dummy0 mtu 1400 type dummy
+	END
+	# the IPv6 addresses went
+	ip_batch "$ns" <<-END
+		addr replace fd00::$n/64 dev eth0 nodad
+		route add 192.0.2.$other via 172.16.40.$other table 10
+		route add fd00:99::$other via fd00::$other table 10
+	END
+	in_ns "$ns" sysctl -qw net.ipv4.udp_l3mdev_accept=1
+}
+
+# lower_in NS N / lower_out NS N: dummy0 enters the VRF, or leaves it
+lower_in() {
+	ip -n "$1" link set dummy0 master under
+	lower_up "$@"
+}
+
+lower_out() {
+	ip -n "$1" link set dummy0 nomaster
+	lower_up "$@"
+}
+
+lower_up() {
+	ip_batch "$1" <<-END
+		link set dummy0 addrgenmode none up
+		addr replace 192.0.2.$2/32 dev dummy0
+		addr replace fd00:99::$2/128 dev dummy0 nodad
+	END
+}
+
+# over NS N FAMILY: a device there, bound to dummy0
+over() {
+	local ns=$1 n=$2 other=$((3 - $2)) net=192.0.2.
+	[ "$3" = 4 ] || net=fd00:99::
+	mesh_node "$ns" "$n" "$net$n" "$other" "$net$other" dev dummy0
+	ip -n "$ns" link set ipmesh0 master over
+	ip_batch "$ns" <<-END
+		addr replace fd10:$n::1/128 dev ipmesh0 nodad
+		route replace 10.244.$other.0/24 dev ipmesh0 table 20
+		route replace fd10:$other::/64 dev ipmesh0 table 20
+	END
+}
+
+# As upstream's ipip_hier_gre.sh has it: a lower device in a VRF means the VRF, whatever
+# was there first.
+hierarchical() {
+	local family=$1 address=$2 encap net=192.0.2.1 nodad='' heard_a heard_b
+	[ "$family" = 4 ] || net=fd00:99::1 nodad=nodad
+	nodes
+	vrf_node "$a" 1
+	vrf_node "$b" 2
+	lower_in "$a" 1
+	over "$a" 1 "$family"
+	over "$b" 2 "$family"
+	lower_in "$b" 2
+	for encap in none udp; do
+		encap "$a" "$encap"
+		encap "$b" "$encap"
+		ping_of "$a" "$address" -I over
+	done
+	no_drops "$a" "$b"
+	# what its ports take counts, and not what the lower device takes
+	busywait has_mtu "$a" $((1500 - ${header[$family]} - 8))
+	# out of the VRF there is no such way, for what had one before as well, and nothing is
+	# let in that comes by the VRF
+	# shellcheck disable=SC2086
+	ip -n "$a" addr add "$net" dev eth0 $nodad
+	heard_a=$(count "$a" ipmesh0 rx_packets)
+	heard_b=$(count "$b" ipmesh0 rx_packets)
+	lower_out "$a" 1
+	busywait has_mtu "$a" $((1400 - ${header[$family]} - 8))
+	once "$a" "$address" -I over
+	once "$b" "$(own_of "$address")" -I over
+	lower_in "$a" 1
+	ping_of "$a" "$address" -I over
+	counts "$a" ipmesh0 -- rx_packets=$((heard_a + 3)) rx_dropped=0
+	counts "$b" ipmesh0 -- rx_packets=$((heard_b + 3)) rx_dropped=0
+	# what another device is bound to more closely is for that
+	encap "$b" none
+	ip -n "$a" link del ipmesh0
+	over "$a" 1 "$family"
+	mesh -n "$a" link add other0 local "$net" dev eth0
+	ip -n "$a" link set other0 up
+	once "$b" "$(own_of "$address")" -I over
+	busywait is 1 count "$a" other0 rx_dropped
+	counts "$a" ipmesh0 -- rx_packets=0 rx_dropped=0
+	# a VRF that goes with its namespace has something to say of its ports
+	ip_batch "$a" <<-END
+		link del ipmesh0
+		link del other0
+		link del under
+		link del over
+	END
+	ip_batch "$b" <<-END
+		link del ipmesh0
+		link del under
+		link del over
+	END
+}
+
+own_of() {
+	case $1 in
+	*:*) echo fd10:1::1 ;;
+	*) echo 10.244.1.1 ;;
+	esac
+}
+
+has_mtu() {
+	case $(ip -n "$1" link show ipmesh0) in
+	*" mtu $2 "*) ;;
+	*) return 1 ;;
+	esac
+}
+
+vrf_of_link() {
+	modprobe -a vrf dummy 2>/dev/null || skip "this kernel has no vrf"
+	each_pair hierarchical
+}
+
+# The gateway of a route of a VRF names the endpoint, for sockets that are bound to it,
+# with a queue at the VRF and without one.
+gateway_in_vrf() {
+	local family=$1 address=$2 two three
+	two=$(underlay "$family" 2)
+	three=$(underlay "$family" 3)
+	nodes
+	mesh_nodes "$family" peers open
+	# by pod CIDR it would go elsewhere
+	mesh -n "$a" peer new ipmesh0 "$three"
+	mesh -n "$a" peer set ipmesh0 "$three" cidr 10.244.2.0/24 cidr fd10:2::/64 move
+	ip_batch "$a" <<-END
+		link add over type vrf table 20
+		link set over up
+		link set ipmesh0 master over
+		addr replace fd10:1::1/128 dev ipmesh0 nodad
+	END
+	case $family in
+	4)	ip -n "$a" route add 10.244.2.0/24 via "$two" dev ipmesh0 onlink table 20
+		ip -n "$a" route add fd10:2::/64 via "::ffff:$two" dev ipmesh0 onlink table 20 ;;
+	6)	ip -n "$a" route add 10.244.2.0/24 via inet6 "$two" dev ipmesh0 onlink table 20
+		ip -n "$a" route add fd10:2::/64 via "$two" dev ipmesh0 onlink table 20 ;;
+	esac
+	ping_of "$a" "$address" -I over
+	in_ns "$a" tc qdisc add dev over root pfifo
+	ping_of "$a" "$address" -I over
+	counts "$a" ipmesh0 "$two" -- tx_packets=6 rx_packets=6
+	counts "$a" ipmesh0 "$three" -- tx_packets=0
+	ip_batch "$a" <<-END
+		link set ipmesh0 nomaster
+		link del over
+	END
+}
+
+vrf_gateway() {
+	modprobe vrf 2>/dev/null || skip "this kernel has no vrf"
+	each_pair gateway_in_vrf
 }
 
 # --- one node, several links -----------------------------------------------------------
@@ -382,4 +551,4 @@ ipsec() {
 	done
 }
 
-run_tests moved moved_path_mtu underlay_dies vrf bound marks sources ways ipsec
+run_tests moved moved_path_mtu underlay_dies vrf vrf_of_link vrf_gateway bound marks sources ways ipsec
