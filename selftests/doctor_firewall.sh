@@ -8,8 +8,9 @@
 #        10.244.1.0/24 ipmesh0        ipmesh0 10.244.2.0/24
 #
 # Proves: rules and policies that drop what the tunnel sends or receives are
-# found, those that let it pass or are about something else are not; packets are
-# really dropped where a problem is found, and pass after its command.
+# found, those that let it pass or are about something else are not, for endpoints and
+# outer prefixes; packets are really dropped where a problem is found, and pass after
+# its command.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-doctor.sh"
@@ -258,4 +259,22 @@ iptables_legacy() {
 	equal "tables" "$(in_ns "$c" cat /proc/net/ip_tables_names)" "$before"
 }
 
-run_tests nftables udp unsure untracked iptables_nft iptables_legacy
+# What a balancer sends comes from a prefix of its own.
+outer_prefix() {
+	nodes
+	mesh -n "$a" peer set ipmesh0 172.16.40.2 from 172.20.0.0/16
+	rules <<-END
+		table inet t {
+			chain in { type filter hook input priority 0; policy drop;
+				iifname "ipmesh0" accept
+				ip saddr 172.16.40.2 meta l4proto 4 accept
+			}
+		}
+	END
+	mends "$a" problem firewall_in \
+		"inet t in drops IP protocol 4 from 1 peer of ipmesh0: 172.20.0.0/16"
+	contains "the rule" "$(nft list chain inet t in)" "172.20.0.0/16"
+	passes
+}
+
+run_tests nftables udp unsure untracked iptables_nft iptables_legacy outer_prefix

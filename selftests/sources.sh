@@ -482,7 +482,7 @@ claims() {
 	contains "this host" "$said" "node node-a may not send from 172.16.40.2: it is this host's own"
 	contains "a pod here" "$said" "node node-a may not send from 10.244.2.7: it is in a pod CIDR of this host"
 	contains "nobody's pod" "$said" "node node-a may not send from 10.244.99.7: it is in a pool, and in no pod CIDR of the node"
-	contains "where" "$said" "kubectl-nodes-hostile.yaml:11: status.addresses[1].address"
+	contains "where" "$said" "kubectl-nodes-hostile.yaml:11: items[0].status.addresses[1].address"
 	equal "sources" "$(mesh -n "$b" peer get ipmesh0 172.16.40.1 | grep source)" "source 198.51.100.1/32"
 }
 
