@@ -67,6 +67,14 @@ drops() {
 	[ "$2" = - ] || counts "$b" ipmesh0 "$2" -- "$1=$((peer + 1))"
 }
 
+# The network that balancers send from is one that b has a route to.
+balancers_behind_a() {
+	ip_batch "$b" <<-END
+		route add 172.20.0.0/15 via 172.16.40.1
+		route add fd20::/12 via fd00::1
+	END
+}
+
 # each_way FUNCTION: with the underlay's family and what carries packets, in $carried
 each_way() {
 	local family
@@ -75,6 +83,7 @@ each_way() {
 			nodes
 			mesh_nodes "$family"
 			encap "$b" "$carried"
+			balancers_behind_a
 			"$1" "$family"
 			del_ns "$a"
 			del_ns "$b"
@@ -276,6 +285,7 @@ untracked() {
 	local carried=none
 	nodes
 	mesh_nodes 4 notrack on
+	balancers_behind_a
 	mesh -n "$b" peer new ipmesh0 172.16.40.9 cidr 0.0.0.0/0 from 172.20.0.0/16
 	cat >"$tmp/rules" <<-'END'
 		table ip t {
