@@ -3,6 +3,7 @@
 
 #include <linux/netlink.h>
 #include <linux/slab.h>
+#include <linux/stringify.h>
 
 #include <uapi/linux/ipmesh.h>
 
@@ -34,13 +35,15 @@ static void refuse_held_outer(const struct ipmesh_change_cidr *cidr,
 	const char *space = *name ? " " : "";
 
 	if (ipmesh_addr_is4(&holder->endpoint))
-		NL_SET_ERR_MSG_ATTR_FMT(extack, cidr->attr,
-					"Peer %pI4%s%.14s has this outer prefix; say move to take it",
-					&holder->endpoint.s6_addr32[3], space, name);
+		ipmesh_compat_extack(extack, cidr->attr,
+				     "Another peer has this outer prefix; say move to take it",
+				     "Peer %pI4%s%.14s has this outer prefix; say move to take it",
+				     &holder->endpoint.s6_addr32[3], space, name);
 	else
-		NL_SET_ERR_MSG_ATTR_FMT(extack, cidr->attr,
-					"Peer %pI6c%s%.8s has this outer prefix; say move",
-					&holder->endpoint, space, name);
+		ipmesh_compat_extack(extack, cidr->attr,
+				     "Another peer has this outer prefix; say move",
+				     "Peer %pI6c%s%.8s has this outer prefix; say move",
+				     &holder->endpoint, space, name);
 }
 
 static void refuse_held(const struct ipmesh_change_cidr *cidr,
@@ -52,13 +55,15 @@ static void refuse_held(const struct ipmesh_change_cidr *cidr,
 
 	/* an extack has room for some 80 bytes and none for the longest name */
 	if (ipmesh_addr_is4(&holder->endpoint))
-		NL_SET_ERR_MSG_ATTR_FMT(extack, cidr->attr,
-					"Peer %pI4%s%.20s holds this pod CIDR; say move to take it",
-					&holder->endpoint.s6_addr32[3], space, name);
+		ipmesh_compat_extack(extack, cidr->attr,
+				     "Another peer holds this pod CIDR; say move to take it",
+				     "Peer %pI4%s%.20s holds this pod CIDR; say move to take it",
+				     &holder->endpoint.s6_addr32[3], space, name);
 	else
-		NL_SET_ERR_MSG_ATTR_FMT(extack, cidr->attr,
-					"Peer %pI6c%s%.8s holds this pod CIDR; say move",
-					&holder->endpoint, space, name);
+		ipmesh_compat_extack(extack, cidr->attr,
+				     "Another peer holds this pod CIDR; say move",
+				     "Peer %pI6c%s%.8s holds this pod CIDR; say move",
+				     &holder->endpoint, space, name);
 }
 
 static struct ipmesh_peer *peer_of(const struct ipmesh_dev *ipm,
@@ -160,13 +165,14 @@ static int check_cidrs(struct ipmesh_dev *ipm, const struct ipmesh_change *chang
 	held = list->replace ? kept : held - removed;
 	if (outer && held + added > IPMESH_MAX_FROMS) {
 		NL_SET_ERR_MSG_ATTR(extack, change->endpoint_attr,
-				    "A peer has at most 64 outer prefixes");
-		BUILD_BUG_ON(IPMESH_MAX_FROMS != 64);
+				    "A peer has at most " __stringify(IPMESH_MAX_FROMS)
+				    " outer prefixes");
 		return -ENOSPC;
 	}
 	if (!outer && held + added > IPMESH_MAX_CIDRS) {
-		NL_SET_ERR_MSG_ATTR_FMT(extack, change->endpoint_attr,
-					"A peer holds at most %d pod CIDRs", IPMESH_MAX_CIDRS);
+		NL_SET_ERR_MSG_ATTR(extack, change->endpoint_attr,
+				    "A peer holds at most " __stringify(IPMESH_MAX_CIDRS)
+				    " pod CIDRs");
 		return -ENOSPC;
 	}
 	return 0;
@@ -341,16 +347,20 @@ static int check_new(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
 	rcu_read_unlock();
 
 	if (family != ipmesh_addr_family(&change->endpoint)) {
-		NL_SET_ERR_MSG_ATTR_FMT(extack, change->endpoint_attr,
-					"The underlay is %s, and so must the endpoint be",
-					family == AF_INET ? "IPv4" : "IPv6");
+		if (family == AF_INET)
+			NL_SET_ERR_MSG_ATTR(extack, change->endpoint_attr,
+					    "The underlay is IPv4, and so must the endpoint be");
+		else
+			NL_SET_ERR_MSG_ATTR(extack, change->endpoint_attr,
+					    "The underlay is IPv6, and so must the endpoint be");
 		return -EAFNOSUPPORT;
 	}
 
 	if (ipm->peer_count >= max_peers) {
-		NL_SET_ERR_MSG_ATTR_FMT(extack, change->endpoint_attr,
-					"The device has its %u peers already; raise max_peers",
-					max_peers);
+		ipmesh_compat_extack(extack, change->endpoint_attr,
+				     "The device has all its peers already; raise max_peers",
+				     "The device has its %u peers already; raise max_peers",
+				     max_peers);
 		return -ENOSPC;
 	}
 	if (ipv6_addr_equal(&local, &change->endpoint)) {

@@ -154,6 +154,29 @@ static struct socket *bind_port(struct net *net, u8 family, __be16 port)
 	return sock;
 }
 
+static void refuse_port(__be16 port, int err, const struct nlattr *attr,
+			struct netlink_ext_ack *extack)
+{
+	switch (err) {
+	case -EADDRINUSE:
+		ipmesh_compat_extack(extack, attr, "Another program holds this UDP port",
+				     "Another program holds UDP port %u", ntohs(port));
+		break;
+	case -EACCES:
+		ipmesh_compat_extack(extack, attr,
+				     "So low a UDP port takes CAP_NET_BIND_SERVICE",
+				     "UDP port %u is low: it takes CAP_NET_BIND_SERVICE",
+				     ntohs(port));
+		break;
+	case -EAFNOSUPPORT:
+		NL_SET_ERR_MSG_ATTR(extack, attr, "IPv6 is disabled on this host");
+		break;
+	default:
+		ipmesh_compat_extack(extack, attr, "This UDP port cannot be bound",
+				     "UDP port %u cannot be bound", ntohs(port));
+	}
+}
+
 static struct ipmesh_udp *open_port(struct ipmesh_underlay *ul, u8 family, __be16 port,
 				    const struct nlattr *attr,
 				    struct netlink_ext_ack *extack)
@@ -185,9 +208,7 @@ static struct ipmesh_udp *open_port(struct ipmesh_underlay *ul, u8 family, __be1
 		map_del(port);
 		kfree(udp);
 		udp = ERR_PTR(err);
-		NL_SET_ERR_MSG_ATTR_FMT(extack, attr,
-					"UDP port %u cannot be bound; another program may hold it",
-					ntohs(port));
+		refuse_port(port, err, attr, extack);
 		goto unlock;
 	}
 	list_add_rcu(&udp->list, &ul->udp);

@@ -317,7 +317,7 @@ shared() {
 }
 
 taken() {
-	local family=4 text="EADDRINUSE: UDP port 5555 cannot be bound; another program may hold it"
+	local family=4 text="EADDRINUSE: Another program holds "
 	local before
 	nodes
 	mesh_nodes 4

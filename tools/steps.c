@@ -105,6 +105,45 @@ static void put_undo(struct nl_batch *b, const struct step *s)
 	}
 }
 
+/* Whether a peer has one of the prefixes that a request adds to another one. */
+static bool has_any(const struct peer *p, const struct peer_change *c)
+{
+	if (addr_eq(&p->endpoint, &c->endpoint))
+		return false;
+	for (size_t i = 0; i < c->n_add; i++)
+		if (peer_has_cidr(p, &c->add[i]))
+			return true;
+	for (size_t i = 0; i < c->froms.n_add; i++)
+		if (prefix_list_has(&p->froms, &c->froms.add[i]))
+			return true;
+	return false;
+}
+
+/* Before 6.2 the kernel cannot say which peer it is that has a prefix. */
+static const char *name_holder(const struct nl_batch *b, size_t i, const struct step *s)
+{
+	static const char known[] = "Another peer ";
+	const char *why = nl_req_error(b, i);
+	struct peers peers = { 0 };
+	static char out[300];
+
+	if (strncmp(why, known, strlen(known)) ||
+	    genlpeer_dump(b->nl, s->peer.ifindex, &peers))
+		return why;
+	for (size_t k = 0; k < peers.n; k++) {
+		const struct peer *p = &peers.v[k];
+
+		if (!has_any(p, &s->peer))
+			continue;
+		snprintf(out, sizeof(out), "Peer %s%s%s %s", addr_str(&p->endpoint),
+			 *p->name ? " " : "", err_safe(p->name), why + strlen(known));
+		why = out;
+		break;
+	}
+	peers_free(&peers);
+	return why;
+}
+
 static void explain(const struct nl_batch *b, size_t i, const struct step *s,
 		    const char *dev)
 {
@@ -115,7 +154,8 @@ static void explain(const struct nl_batch *b, size_t i, const struct step *s,
 	case STEP_PEER_SET:
 	case STEP_PEER_DEL:
 	case STEP_PEER_LOSES:
-		warn("peer %s of %s: %s", addr_str(&s->peer.endpoint), dev, why);
+		warn("peer %s of %s: %s", addr_str(&s->peer.endpoint), dev,
+		     name_holder(b, i, s));
 		break;
 	case STEP_NEXTHOP_ADD:
 	case STEP_NEXTHOP_DEL:

@@ -253,22 +253,18 @@ static inline void dev_get_tstats64(struct net_device *dev, struct rtnl_link_sta
 	do { (void)(net); (void)(idev); (void)(len); } while (0)
 #endif
 
-/* Messages with arguments: the extack has room for them since 6.2 */
-#ifndef IPMESH_HAVE_EXTACK_BUF
-char *ipmesh_compat_extack_buf(void);
-
-#define IPMESH_COMPAT_EXTACK_LEN	128
-#define NL_SET_ERR_MSG_ATTR_FMT(extack, attr, fmt, args...) do {	\
-	struct netlink_ext_ack *__extack = (extack);			\
-									\
-	if (__extack) {							\
-		char *__buf = ipmesh_compat_extack_buf();		\
-									\
-		snprintf(__buf, IPMESH_COMPAT_EXTACK_LEN, fmt, ##args);	\
-		__extack->_msg = __buf;					\
-		__extack->bad_attr = (attr);				\
-		__extack->policy = NULL;				\
-	}								\
+/* A sentence with arguments: the extack has room for it since 6.2. Earlier it holds a
+ * pointer to a text that must not change while the answer is made, long after us, and
+ * @plain is what is said there. A text of more than NETLINK_MAX_FMTMSG_LEN bytes is cut.
+ */
+#ifdef IPMESH_HAVE_EXTACK_BUF
+#define ipmesh_compat_extack(extack, attr, plain, fmt, args...)		\
+	NL_SET_ERR_MSG_ATTR_FMT(extack, attr, fmt, ##args)
+#else
+#define ipmesh_compat_extack(extack, attr, plain, fmt, args...) do {	\
+	if (0)								\
+		no_printk(fmt, ##args);					\
+	NL_SET_ERR_MSG_ATTR(extack, attr, plain);			\
 } while (0)
 #endif
 
