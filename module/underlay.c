@@ -416,6 +416,19 @@ static int __net_init underlay_net_init(struct net *net)
 	return 0;
 }
 
+/* All at once, as a conf that is replaced is in another bucket than the new one. */
+static bool has_confs(struct ipmesh_underlay *ul)
+{
+	bool found = false;
+	unsigned int i;
+
+	spin_lock(&ul->lock);
+	for (i = 0; i < ARRAY_SIZE(ul->confs); i++)
+		found |= !hlist_empty(&ul->confs[i]);
+	spin_unlock(&ul->lock);
+	return found;
+}
+
 /* Devices that live in another namespace do not outlive their underlay. Those
  * that live in this one are deleted by the core.
  */
@@ -427,6 +440,9 @@ static void __net_exit underlay_net_pre_exit(struct net *net)
 	LIST_HEAD(gone);
 	unsigned int i;
 
+	/* nobody makes devices any more in a namespace that dies */
+	if (!has_confs(ul))
+		return;
 	rtnl_lock();
 	for (i = 0; i < ARRAY_SIZE(ul->confs); i++)
 		hlist_for_each_entry_safe(conf, tmp, &ul->confs[i], node)

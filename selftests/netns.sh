@@ -11,7 +11,7 @@
 #
 # Proves: a device in another namespace than its underlay carries traffic, knows
 # the path's MTU, takes no mark out of it and goes with its underlay, also under
-# traffic; the underlay in
+# traffic; a namespace that is nobody's underlay goes by itself; the underlay in
 # a VRF and the overlay in another; a device bound to a lower device, which means the
 # VRF that this is in, or comes into, or leaves; the gateways of a VRF's routes; the fwmark
 # and ip rules; the source address of a node with several; several equal ways,
@@ -122,6 +122,42 @@ underlay_dies() {
 		busywait device_gone "$inside"
 		kill "$pid"
 	done
+}
+
+# died: namespaces that are gone by now, as traced
+died() {
+	grep -c ' over: ' "$tracing/trace"
+}
+
+# A namespace that is no device's underlay needs no RTNL of ours to go.
+dies_alone() {
+	local what
+	tracing=/sys/kernel/tracing
+	[ -e "$tracing/kprobe_events" ] || skip "this kernel has no kprobes"
+	defer "echo >$tracing/kprobe_events; echo >$tracing/trace"
+	defer "echo 0 >$tracing/events/dying/enable; echo 0 >$tracing/options/stacktrace"
+	echo 'p:dying/rtnl rtnl_lock' >>"$tracing/kprobe_events"
+	echo 'p:dying/over ipmesh:underlay_net_exit' >>"$tracing/kprobe_events"
+	# those of tests before this one
+	echo 1 >"$tracing/events/dying/over/enable"
+	setup_ns gone
+	del_ns "$gone"
+	busywait is 1 died
+	echo >"$tracing/trace"
+	echo 1 >"$tracing/options/stacktrace"
+	echo 1 >"$tracing/events/dying/enable"
+	setup_ns gone
+	del_ns "$gone"
+	busywait is 1 died
+	what=$(cat "$tracing/trace")
+	lacks "what took RTNL" "$what" "=> underlay_net_pre_exit"
+	# with a device elsewhere it does
+	setup_ns gone a
+	ip -n "$gone" link add ipmesh0 type ipmesh
+	ip -n "$gone" link set ipmesh0 netns "$a"
+	del_ns "$gone"
+	busywait is 2 died
+	contains "what took RTNL" "$(cat "$tracing/trace")" "=> underlay_net_pre_exit"
 }
 
 more_than() {
@@ -551,4 +587,4 @@ ipsec() {
 	done
 }
 
-run_tests moved moved_path_mtu underlay_dies vrf vrf_of_link vrf_gateway bound marks sources ways ipsec
+run_tests moved moved_path_mtu underlay_dies dies_alone vrf vrf_of_link vrf_gateway bound marks sources ways ipsec
