@@ -253,7 +253,7 @@ int ipmesh_cell_alloc(struct ipmesh_dev *ipm)
 {
 	int cpu;
 
-	ipm->cells = alloc_percpu(struct ipmesh_cell);
+	ipm->cells = alloc_percpu_gfp(struct ipmesh_cell, GFP_KERNEL_ACCOUNT);
 	if (!ipm->cells)
 		return -ENOMEM;
 	for_each_possible_cpu(cpu) {

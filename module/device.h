@@ -14,6 +14,7 @@
 struct ipmesh_cell;
 struct ipmesh_conf;
 struct ipmesh_udp;
+struct mem_cgroup;
 
 /**
  * struct ipmesh_dev - private part of an ipmesh net_device
@@ -29,6 +30,8 @@ struct ipmesh_udp;
  * @parts: what each CPU keeps of each peer
  * @cells: queues of received packets, see cell.c; made and freed with the device
  * @drops: dropped packets by cause; written on the data path with BH off
+ * @memcg: control group of who made the device, for what is allocated on the data path;
+ *	constant
  * @lock: serialises all changes of peers and pod CIDRs; nests inside RTNL
  * @ids: peers by a number that orders dumps; under @lock
  * @next_id: where the next free number is looked for; under @lock
@@ -54,6 +57,7 @@ struct ipmesh_dev {
 	struct rhashtable peers;
 	struct ipmesh_cell __percpu *cells;
 	struct ipmesh_drops __percpu *drops;
+	struct mem_cgroup *memcg;
 
 	struct mutex lock; /* peers and pod CIDRs, for writers */
 	struct xarray ids;

@@ -50,7 +50,7 @@ int ipmesh_peer_init(struct ipmesh_dev *ipm)
 	/* netlink takes 0 for a dump without a sequence number */
 	ipm->seq = 1;
 	ipmesh_part_init(&ipm->parts);
-	xa_init_flags(&ipm->ids, XA_FLAGS_ALLOC1);
+	xa_init_flags(&ipm->ids, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	err = rhashtable_init(&ipm->peers, &peer_params);
 	if (err)
 		return err;

@@ -3,7 +3,9 @@
 
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/memcontrol.h>
 #include <linux/netdevice.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
@@ -50,6 +52,18 @@ const char *ipmesh_stats_name(unsigned int cause)
 	return causes[cause].name;
 }
 
+/* They count for who made the device: whose packet it is, is not known here. */
+static atomic_long_t *make_peer_drops(const struct ipmesh_dev *ipm)
+{
+	struct mem_cgroup *old = set_active_memcg(ipm->memcg);
+	atomic_long_t *drops;
+
+	drops = kcalloc(IPMESH_A_DROPS_MAX + 1, sizeof(*drops),
+			GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+	set_active_memcg(old);
+	return drops;
+}
+
 /* Most peers never drop a packet, and need no memory for it. */
 static void count_peer_drop(struct ipmesh_peer *peer, unsigned int cause)
 {
@@ -57,8 +71,7 @@ static void count_peer_drop(struct ipmesh_peer *peer, unsigned int cause)
 	atomic_long_t *others;
 
 	if (unlikely(!drops)) {
-		drops = kcalloc(IPMESH_A_DROPS_MAX + 1, sizeof(*drops),
-				GFP_ATOMIC | __GFP_NOWARN);
+		drops = make_peer_drops(peer->ipm);
 		if (!drops) {
 			atomic_long_inc(&peer->drops_uncounted);
 			return;
@@ -283,8 +296,11 @@ unsigned int ipmesh_stats_gso(const struct sk_buff *skb, unsigned int *bytes)
  */
 int ipmesh_stats_alloc(struct ipmesh_dev *ipm)
 {
-	ipm->drops = netdev_alloc_pcpu_stats(struct ipmesh_drops);
-	return ipm->drops ? 0 : -ENOMEM;
+	ipm->drops = __netdev_alloc_pcpu_stats(struct ipmesh_drops, GFP_KERNEL_ACCOUNT);
+	if (!ipm->drops)
+		return -ENOMEM;
+	ipm->memcg = get_mem_cgroup_from_mm(current->mm);
+	return 0;
 }
 
 /**
@@ -293,5 +309,6 @@ int ipmesh_stats_alloc(struct ipmesh_dev *ipm)
  */
 void ipmesh_stats_free(struct ipmesh_dev *ipm)
 {
+	mem_cgroup_put(ipm->memcg);
 	free_percpu(ipm->drops);
 }

@@ -70,7 +70,7 @@ static inline int ipmesh_compat_tstats_alloc(struct net_device *dev)
 	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
 	return 0;
 #else
-	dev->tstats = netdev_alloc_pcpu_stats(struct pcpu_sw_netstats);
+	dev->tstats = __netdev_alloc_pcpu_stats(struct pcpu_sw_netstats, GFP_KERNEL_ACCOUNT);
 	return dev->tstats ? 0 : -ENOMEM;
 #endif
 }
