@@ -42,6 +42,7 @@ static int dump_start(struct netlink_callback *cb)
 {
 	struct nlattr **attrs = ipmesh_compat_dump_attrs(cb);
 	struct dump *dump = dump_of(cb);
+	struct ipmesh_dev *ipm;
 	struct nlattr *attr;
 
 	attr = attrs[IPMESH_A_PEER_ENDPOINT] ?: attrs[IPMESH_A_PEER_ADDRESS];
@@ -51,6 +52,10 @@ static int dump_start(struct netlink_callback *cb)
 	}
 	attr = attrs[IPMESH_A_PEER_IFINDEX];
 	if (attr) {
+		ipm = ipmesh_netlink_device(sock_net(cb->skb->sk), attr, cb->extack);
+		if (IS_ERR(ipm))
+			return PTR_ERR(ipm);
+		dev_put(ipm->dev);
 		dump->ifindex = nla_get_u32(attr);
 		dump->only = true;
 	}
@@ -115,6 +120,14 @@ static struct net_device *dump_next(struct net *net, const struct dump *dump)
 	return next;
 }
 
+/* Whether the device that was being dumped, or is to be the only one, has gone. */
+static bool is_cut(const struct dump *dump, const struct net_device *next)
+{
+	if (!dump->ifindex || (!dump->only && dump->at != dump->ifindex))
+		return false;
+	return !next || next->ifindex != dump->ifindex;
+}
+
 /* Another device, whose changes are counted on their own. */
 static void dump_switch(struct netlink_callback *cb, u32 ifindex)
 {
@@ -159,6 +172,7 @@ int ipmesh_nl_peer_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		err = dump_start(cb);
 	while (!err && !dump->done) {
 		dev = dump_next(net, dump);
+		dump->interrupted |= is_cut(dump, dev);
 		if (!dev) {
 			dump_end(cb);
 			break;

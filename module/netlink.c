@@ -14,29 +14,42 @@
 #include "prefix.h"
 #include "udp.h"
 
-/* A device that is found stays until put, though it may be going; see
- * lock_device().
+/**
+ * ipmesh_netlink_device - the device that a request or a dump names
+ * @net: the namespace that the request came from
+ * @attr: IPMESH_A_PEER_IFINDEX
+ * @extack: where a refusal is explained
+ *
+ * Return: a device that stays until dev_put(), though it may be going, or an error
+ * pointer.
  */
+struct ipmesh_dev *ipmesh_netlink_device(struct net *net, const struct nlattr *attr,
+					 struct netlink_ext_ack *extack)
+{
+	struct net_device *dev = dev_get_by_index(net, nla_get_u32(attr));
+
+	if (!dev) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "No device has this index");
+		return ERR_PTR(-ENODEV);
+	}
+	if (!ipmesh_device_is(dev)) {
+		dev_put(dev);
+		NL_SET_ERR_MSG_ATTR(extack, attr, "The device is not of kind ipmesh");
+		return ERR_PTR(-EOPNOTSUPP);
+	}
+	return netdev_priv(dev);
+}
+
+/* What is found may be going: see lock_device(). */
 static struct ipmesh_dev *find_device(struct genl_info *info)
 {
 	struct nlattr *attr = info->attrs[IPMESH_A_PEER_IFINDEX];
-	struct net_device *dev;
 
 	if (!attr) {
 		GENL_SET_ERR_MSG(info, "The request names no device");
 		return ERR_PTR(-EINVAL);
 	}
-	dev = dev_get_by_index(genl_info_net(info), nla_get_u32(attr));
-	if (!dev) {
-		NL_SET_ERR_MSG_ATTR(info->extack, attr, "No device has this index");
-		return ERR_PTR(-ENODEV);
-	}
-	if (!ipmesh_device_is(dev)) {
-		dev_put(dev);
-		NL_SET_ERR_MSG_ATTR(info->extack, attr, "The device is not of kind ipmesh");
-		return ERR_PTR(-EOPNOTSUPP);
-	}
-	return netdev_priv(dev);
+	return ipmesh_netlink_device(genl_info_net(info), attr, info->extack);
 }
 
 static void drop_device(struct ipmesh_dev *ipm)

@@ -251,6 +251,8 @@ void ipmesh_peer_flush(struct ipmesh_dev *ipm)
 
 	mutex_lock(&ipm->lock);
 	ipm->dead = true;
+	/* a dump that is at it is not whole */
+	ipm->seq++;
 	xa_for_each(&ipm->ids, id, peer) {
 		ipmesh_message_notify(ipm, peer, IPMESH_CMD_PEER_DEL_NTF,
 				      IPMESH_CAUSE_DEVICE);

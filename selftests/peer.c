@@ -832,8 +832,25 @@ static void dump_many(void)
 	check_num(count_peers(dev), 5);
 	check_num(count_peers(if_nametoindex("ipmesh0")), MANY);
 	check_num(count_peers(0), MANY + 5);
-	check_num(count_peers(1), 0);
-	check_num(count_peers(4711), 0);
+}
+
+static int dump_of(uint32_t ifindex)
+{
+	struct nlmsghdr *nlh = nl_start(&nl, IPMESH_CMD_PEER_GET, NLM_F_DUMP);
+
+	mnl_attr_put_u32(nlh, IPMESH_A_PEER_IFINDEX, ifindex);
+	return nl_talk(&nl, nlh, NULL, NULL);
+}
+
+/* Of a device that is none, or no ipmesh device, it is what a request says. */
+static void dump_refused(void)
+{
+	setup();
+	refused(dump_of(1), -EOPNOTSUPP, "The device is not of kind ipmesh");
+	refused(dump_of(4711), -ENODEV, "No device has this index");
+	check_num(dump_of(dev), 0);
+	link_del("ipmesh0");
+	refused(dump_of(dev), -ENODEV, "No device has this index");
 }
 
 static struct nl_peer all;
@@ -903,10 +920,10 @@ static void dump_many_cidrs(void)
 	check_num(k, 3 * IPMESH_MAX_CIDRS);
 }
 
-/* Begins a dump with a second socket, and changes something when its first
- * message is there; the rest must tell.
+/* Begins a dump of a device, or of all for 0, with a second socket, and changes something
+ * when its first message is there; the rest must tell.
  */
-static bool interrupted(void (*change)(void))
+static bool interrupted(uint32_t ifindex, void (*change)(void))
 {
 	static struct nl other;
 	static char buf[NL_BUF];
@@ -977,13 +994,44 @@ static void dump_interrupted(void)
 {
 	setup();
 	add_many(1, 400, 1);
-	check(!interrupted(NULL));
-	check(interrupted(change_add));
-	check(interrupted(change_set));
-	check(interrupted(change_del));
-	check(!interrupted(change_refused));
+	check(!interrupted(dev, NULL));
+	check(interrupted(dev, change_add));
+	check(interrupted(dev, change_set));
+	check(interrupted(dev, change_del));
+	check(!interrupted(dev, change_refused));
 	/* nothing is left to come, and the dump was not whole */
-	check(interrupted(change_del_rest));
+	check(interrupted(dev, change_del_rest));
+}
+
+static void change_link_del(void)
+{
+	link_del("ipmesh0");
+}
+
+/* A device that goes takes its peers with it. */
+static void dump_flushed(void)
+{
+	uint32_t first;
+
+	setup();
+	first = dev;
+	add_many(1, 400, 1);
+	check(interrupted(first, change_link_del));
+	setup();
+	first = dev;
+	add_many(1, 400, 1);
+	check(interrupted(0, change_link_del));
+	/* with another one behind it */
+	setup();
+	first = dev;
+	add_many(1, 400, 1);
+	check_num(link_new("other0", IFLA_IPMESH_LOCAL, ip("172.16.40.9")), 0);
+	dev = if_nametoindex("other0");
+	add_many(1, 5, 1);
+	check(first < dev);
+	check(!interrupted(0, NULL));
+	check(interrupted(0, change_link_del));
+	check(!interrupted(0, NULL));
 }
 
 /* --- notifications ----------------------------------------------------------- */
@@ -1117,7 +1165,9 @@ static const struct tap_test tests[] = {
 	{ "dump_many", dump_many },
 	{ "dump_many_prefixes", dump_many_prefixes },
 	{ "dump_many_cidrs", dump_many_cidrs },
+	{ "dump_refused", dump_refused },
 	{ "dump_interrupted", dump_interrupted },
+	{ "dump_flushed", dump_flushed },
 	{ "notifications", notifications },
 	{ "unprivileged", unprivileged },
 	{ "user_namespace", user_namespace },
