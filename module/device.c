@@ -16,6 +16,7 @@
 #include "ethtool.h"
 #include "mtu.h"
 #include "peer.h"
+#include "privilege.h"
 #include "send.h"
 #include "stats.h"
 
@@ -250,6 +251,9 @@ static int device_changelink(struct net_device *dev, struct nlattr *tb[],
 
 	if (!data)
 		return 0;
+	err = ipmesh_privilege_link(ipm, data, extack);
+	if (err)
+		return err;
 	conf = ipmesh_conf_make(ipm, rtnl_dereference(ipm->conf), data, extack);
 	if (IS_ERR(conf))
 		return PTR_ERR(conf);

@@ -12,6 +12,7 @@
 #include "netlink-gen.h"
 #include "peer.h"
 #include "prefix.h"
+#include "privilege.h"
 #include "udp.h"
 
 /**
@@ -212,8 +213,37 @@ static void update_mtu(struct ipmesh_dev *ipm)
 	rtnl_unlock();
 }
 
-static int do_change(struct genl_info *info, struct ipmesh_change *change)
+/* The attribute by which a request to make or change a peer reaches into the underlay,
+ * or NULL. A new peer is one to send to and to receive from. What a peer that is there
+ * is called, and which pods are behind it, is known inside only.
+ */
+static const struct nlattr *reaching_attr(const struct genl_info *info,
+					  const struct ipmesh_change *change)
 {
+	const struct nlattr *attr;
+	int rem;
+
+	if (info->genlhdr->cmd == IPMESH_CMD_PEER_NEW)
+		return change->endpoint_attr;
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		switch (nla_type(attr)) {
+		case IPMESH_A_PEER_IFINDEX:
+		case IPMESH_A_PEER_ENDPOINT:
+		case IPMESH_A_PEER_NAME:
+		case IPMESH_A_PEER_FLAGS:
+		case IPMESH_A_PEER_CIDR:
+			break;
+		default:
+			return attr;
+		}
+	}
+	return NULL;
+}
+
+static int do_change(const struct sk_buff *skb, struct genl_info *info,
+		     struct ipmesh_change *change)
+{
+	const struct nlattr *attr;
 	struct ipmesh_dev *ipm;
 	bool created, udp;
 	u32 count;
@@ -232,7 +262,10 @@ static int do_change(struct genl_info *info, struct ipmesh_change *change)
 		goto put_device;
 	count = ipm->peer_count;
 	udp = ipm->udp_peers;
-	err = ipmesh_change_do(ipm, change, info->extack);
+	attr = reaching_attr(info, change);
+	err = attr ? ipmesh_privilege_check(ipm, skb, attr, info->extack) : 0;
+	if (!err)
+		err = ipmesh_change_do(ipm, change, info->extack);
 	created = ipm->peer_count != count;
 	udp = udp != !!ipm->udp_peers;
 	mutex_unlock(&ipm->lock);
@@ -274,7 +307,7 @@ int ipmesh_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)
 		.dport_set = true,
 	};
 
-	return do_change(info, &change);
+	return do_change(skb, info, &change);
 }
 
 /**
@@ -288,7 +321,7 @@ int ipmesh_nl_peer_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ipmesh_change change = { .may_exist = true, .encap = -1 };
 
-	return do_change(info, &change);
+	return do_change(skb, info, &change);
 }
 
 /**

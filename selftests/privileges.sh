@@ -1,0 +1,264 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Who may do what: the table of Documentation/security.md, a test for each line.
+#
+#     container: a namespace of a user namespace's own, with ipmesh0
+#           |
+#     a: 172.16.40.1 eth0 ------ eth0 172.16.40.2 :b
+#
+# Proves, for a device that was made in its underlay's namespace and moved to the
+# container, and for one that was made in the container with its underlay elsewhere:
+# what the container's root, the host's and nobody may change, that a refusal says why
+# and changes nothing.
+set -eu
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-data.sh"
+
+reaches="EPERM: This reaches into the underlay and takes CAP_NET_ADMIN in its namespace"
+
+# --- who --------------------------------------------------------------------------------
+
+# container: the network namespace $pod of a user namespace, which $keeper keeps
+container() {
+	unshare --user --map-root-user --net sleep infinity &
+	keeper=$!
+	pids+=("$keeper")
+	busywait keeps "$keeper"
+	pod=pod-$$-$((++ns_count))
+	ip netns attach "$pod" "$keeper"
+	namespaces+=("$pod")
+	ip -n "$pod" link set lo up
+}
+
+keeps() {
+	[ "$(cat "/proc/$1/comm")" = sleep ]
+}
+
+# by WHO COMMAND…: in the container: its root, the host's root, or nobody
+by() {
+	local who=$1
+	shift
+	case $who in
+	root) nsenter -t "$keeper" --user --net "$@" ;;
+	host) nsenter -t "$keeper" --net "$@" ;;
+	nobody) nsenter -t "$keeper" --net setpriv --reuid 65534 --clear-groups "$@" ;;
+	esac
+}
+
+# each_way FUNCTION: with ipmesh0 moved to the container, and made there
+each_way() {
+	nodes
+	container
+	ip -n "$a" link add ipmesh0 type ipmesh
+	ip -n "$a" link set ipmesh0 netns "$pod"
+	"$1"
+	by host ip link del ipmesh0 2>/dev/null || true
+	container
+	ip -n "$pod" netns set "$a" 7
+	ip -n "$pod" link add ipmesh0 link-netnsid 7 type ipmesh
+	"$1"
+}
+
+# state: all that can be read of ipmesh0 and its peers
+state() {
+	by host mesh link get ipmesh0
+	by host mesh peer list ipmesh0 | while read -r endpoint; do
+		by host mesh peer get ipmesh0 "$endpoint"
+	done
+}
+
+# denied WHO TEXT COMMAND…: and nothing has changed
+denied() {
+	local who=$1 text=$2 before
+	shift 2
+	before=$(state)
+	refused "$text" by "$who" "$@"
+	equal "the state after $*" "$(state)" "$before"
+}
+
+# --- the device ---------------------------------------------------------------------------
+
+settings() {
+	local setting
+	for setting in "local 172.16.40.1" "dev 1" "peers open" "ttl 5" "dscp 5" "pmtudisc off" \
+		"fwmark 7" "max_peers 9" "encap udp" "dport 4789" "sport 4790" "csum on" \
+		"notrack on"; do
+		# shellcheck disable=SC2086
+		denied root "$reaches" mesh link set ipmesh0 $setting
+		# shellcheck disable=SC2086
+		denied nobody EPERM mesh link set ipmesh0 $setting
+	done
+	# what is the device's own does not help what is not
+	denied root "$reaches" mesh link set ipmesh0 mtu_auto off fwmark 7
+	denied root "$reaches" mesh link set ipmesh0 mtu 1300 fwmark 7
+	equal "ports of the underlay" "$(in_ns "$a" ss -Huln)" ""
+	for setting in "local 172.16.40.1" "dev 1" "peers open" "ttl 5" "dscp 5" "pmtudisc off" \
+		"fwmark 7" "max_peers 9" "encap udp" "dport 4789" "sport 4790" "csum on" \
+		"notrack on"; do
+		# shellcheck disable=SC2086
+		by host mesh link set ipmesh0 $setting
+	done
+	contains "ports of the underlay" "$(in_ns "$a" ss -Huln)" ":4789 "
+}
+
+link_settings() {
+	each_way settings
+}
+
+own() {
+	denied nobody EPERM mesh link set ipmesh0 mtu 1300
+	denied nobody EPERM mesh link set ipmesh0 mtu_auto on
+	refused "Operation not permitted" by nobody ip link set ipmesh0 up
+	by root mesh link set ipmesh0 mtu 1300
+	contains "the device" "$(state)" "mtu 1300"
+	by root mesh link set ipmesh0 mtu_auto on
+	contains "the device" "$(state)" "mtu 1480"
+	by root ip link set ipmesh0 up
+	by root ip addr add 10.244.1.1/32 dev ipmesh0
+	by root ip link set ipmesh0 down
+	by root ip link set ipmesh0 name ipmesh1
+	by root ip link set ipmesh1 name ipmesh0
+}
+
+link_own() {
+	each_way own
+}
+
+goes() {
+	refused "Operation not permitted" by nobody ip link del ipmesh0
+	by root ip link del ipmesh0
+	refused "does not exist" by host ip link show ipmesh0
+}
+
+link_goes() {
+	each_way goes
+}
+
+# A device whose underlay is the host's: netlink itself refuses it.
+link_made() {
+	nodes
+	container
+	ip -n "$pod" netns set "$a" 7
+	refused "Operation not permitted" by root ip link add ipmesh0 link-netnsid 7 type ipmesh
+	refused "Operation not permitted" by nobody ip link add ipmesh0 type ipmesh
+	by host ip link add ipmesh0 link-netnsid 7 type ipmesh
+	by root ip link add ipmesh1 type ipmesh
+}
+
+# --- peers ---------------------------------------------------------------------------------
+
+new() {
+	local verb
+	by host mesh peer new ipmesh0 172.16.40.2 name two
+	for verb in new add replace; do
+		denied root "$reaches" mesh peer "$verb" ipmesh0 172.16.40.9 cidr 10.244.9.0/24
+		denied nobody EPERM mesh peer "$verb" ipmesh0 172.16.40.9 cidr 10.244.9.0/24
+	done
+	# what replaces a peer says anew what its packets are carried by
+	denied root "$reaches" mesh peer replace ipmesh0 172.16.40.2 name zwei
+	by host mesh peer replace ipmesh0 172.16.40.2 name zwei
+}
+
+peer_new() {
+	each_way new
+}
+
+carried() {
+	by host mesh peer new ipmesh0 172.16.40.2 name two
+	for setting in "encap udp" "encap none" "encap device" "dport 4789" "dport 0" \
+		"name zwei encap udp"; do
+		# shellcheck disable=SC2086
+		denied root "$reaches" mesh peer set ipmesh0 172.16.40.2 $setting
+		# shellcheck disable=SC2086
+		denied nobody EPERM mesh peer set ipmesh0 172.16.40.2 $setting
+	done
+	equal "ports of the underlay" "$(in_ns "$a" ss -Huln)" ""
+	by host mesh peer set ipmesh0 172.16.40.2 encap udp dport 4789
+	contains "ports of the underlay" "$(in_ns "$a" ss -Huln)" ":5555 "
+}
+
+peer_encapsulation() {
+	each_way carried
+}
+
+behind() {
+	by host mesh peer new ipmesh0 172.16.40.2 name two cidr 10.244.2.0/24
+	by host mesh peer new ipmesh0 172.16.40.3 cidr 10.244.3.0/24
+	denied nobody EPERM mesh peer set ipmesh0 172.16.40.2 name zwei
+	denied nobody EPERM mesh peer set ipmesh0 172.16.40.2 cidr 10.244.4.0/24
+	by root mesh peer set ipmesh0 172.16.40.2 name zwei cidr 10.244.4.0/24 remove 10.244.2.0/24
+	prints 172.16.40.2 by root mesh peer find ipmesh0 10.244.4.1
+	by root mesh peer set ipmesh0 172.16.40.2 cidr 10.244.3.0/24 move
+	by root mesh peer set ipmesh0 172.16.40.3 only cidr fd10:3::/64
+	prints 172.16.40.2 by root mesh peer find ipmesh0 10.244.3.1
+	prints 172.16.40.3 by root mesh peer find ipmesh0 fd10:3::1
+}
+
+peer_name_and_cidrs() {
+	each_way behind
+}
+
+peer_goes_of() {
+	by host mesh peer new ipmesh0 172.16.40.2 encap udp
+	denied nobody EPERM mesh peer del ipmesh0 172.16.40.2
+	by root mesh peer del ipmesh0 172.16.40.2
+	equal "peers" "$(by host mesh peer list ipmesh0)" ""
+}
+
+peer_goes() {
+	each_way peer_goes_of
+}
+
+seen() {
+	local who
+	by host mesh peer new ipmesh0 172.16.40.2 name two cidr 10.244.2.0/24
+	for who in root nobody; do
+		contains "a peer" "$(by "$who" mesh peer get ipmesh0 172.16.40.2)" two
+		prints 172.16.40.2 by "$who" mesh peer list ipmesh0
+		prints 172.16.40.2 by "$who" mesh peer find ipmesh0 10.244.2.1
+		prints "$(by host mesh link get ipmesh0)" by "$who" mesh link get ipmesh0
+	done
+}
+
+reading() {
+	each_way seen
+}
+
+# The container's own underlay is the container's.
+own_underlay() {
+	local setting
+	container
+	by root ip link add ipmesh0 type ipmesh
+	for setting in "local 172.16.40.1" "dev 1" "peers open" "ttl 5" "dscp 5" "pmtudisc off" \
+		"fwmark 7" "max_peers 9" "encap udp" "dport 4789" "sport 4790" "csum on" \
+		"notrack on" "encap none"; do
+		# shellcheck disable=SC2086
+		by root mesh link set ipmesh0 $setting
+		# shellcheck disable=SC2086
+		denied nobody EPERM mesh link set ipmesh0 $setting
+	done
+	by root mesh peer new ipmesh0 172.16.40.2 encap udp cidr 10.244.2.0/24
+	by root mesh peer set ipmesh0 172.16.40.2 encap none
+	by root mesh peer replace ipmesh0 172.16.40.2
+	by root mesh peer del ipmesh0 172.16.40.2
+	# a port of its namespace's is its own however low
+	by root mesh link set ipmesh0 dport 53 encap udp
+}
+
+# What an unprivileged program may not bind, it may not by us: a process that has no
+# more than CAP_NET_ADMIN.
+low_port() {
+	nodes
+	mesh -n "$a" link add ipmesh0
+	refused "CAP_NET_BIND_SERVICE" in_ns "$a" setpriv --bounding-set=-all,+net_admin \
+		"$here/mesh" link set ipmesh0 encap udp dport 53
+	refused "EACCES" in_ns "$a" setpriv --bounding-set=-all,+net_admin \
+		"$here/mesh" link set ipmesh0 encap udp dport 53
+	in_ns "$a" setpriv --bounding-set=-all,+net_admin \
+		"$here/mesh" link set ipmesh0 encap udp dport 4789
+	mesh -n "$a" link set ipmesh0 dport 53
+}
+
+run_tests link_settings link_own link_goes link_made peer_new peer_encapsulation \
+	peer_name_and_cidrs peer_goes reading own_underlay low_port
