@@ -13,6 +13,7 @@
 #include "device.h"
 #include "message.h"
 #include "peer.h"
+#include "quota.h"
 #include "source.h"
 #include "udp.h"
 
@@ -140,7 +141,7 @@ static int check_cidr(struct ipmesh_dev *ipm, const struct ipmesh_change *change
 	return 0;
 }
 
-static int check_cidrs(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
+static int check_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 		       struct ipmesh_peer *peer, const struct ipmesh_change_list *list,
 		       bool outer, struct netlink_ext_ack *extack)
 {
@@ -161,8 +162,10 @@ static int check_cidrs(struct ipmesh_dev *ipm, const struct ipmesh_change *chang
 			kept++;
 		else
 			added++;
+		change->moved += !!cidr->from;
 	}
 	held = list->replace ? kept : held - removed;
+	change->added += added;
 	if (outer && held + added > IPMESH_MAX_FROMS) {
 		NL_SET_ERR_MSG_ATTR(extack, change->endpoint_attr,
 				    "A peer has at most " __stringify(IPMESH_MAX_FROMS)
@@ -436,7 +439,7 @@ int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 {
 	struct ipmesh_peer *peer, *created = NULL;
 	struct ipmesh_sources *sources;
-	unsigned int udp_peers;
+	unsigned int udp_peers, had, taken;
 	char *name;
 	int err;
 
@@ -470,9 +473,14 @@ int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 	err = ipmesh_source_prepare(peer, &change->sources, &sources, extack);
 	if (err)
 		return err;
-	err = make_name(change, &name);
+	had = peer ? ipmesh_quota_peer(peer) : 0;
+	taken = !peer + change->added - change->moved + (sources ? sources->count : 0);
+	err = ipmesh_quota_take(ipm, change->net, taken, change->endpoint_attr, extack);
 	if (err)
 		goto free_sources;
+	err = make_name(change, &name);
+	if (err)
+		goto give_quota;
 	if (!peer) {
 		created = ipmesh_peer_add(ipm, &change->endpoint);
 		if (IS_ERR(created)) {
@@ -503,6 +511,8 @@ int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 		kfree(peer->name);
 		peer->name = name;
 	}
+	/* for what it has lost */
+	ipmesh_quota_give(ipm, taken + had + change->moved - ipmesh_quota_peer(peer));
 	peer->stamp = ipm->stamp;
 	ipm->seq++;
 	notify(ipm, change, peer, created);
@@ -517,6 +527,8 @@ del_peer:
 		ipmesh_peer_del(ipm, created);
 free_name:
 	kfree(name);
+give_quota:
+	ipmesh_quota_give(ipm, taken);
 free_sources:
 	kfree(sources);
 	return err;

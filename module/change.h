@@ -8,6 +8,7 @@
 
 struct ipmesh_dev;
 struct ipmesh_peer;
+struct net;
 struct netlink_ext_ack;
 struct nlattr;
 
@@ -44,6 +45,7 @@ struct ipmesh_change_list {
 
 /**
  * struct ipmesh_change - a request to make or change a peer
+ * @net: the namespace that the request came from
  * @endpoint: the peer, an IPv4 address v4-mapped
  * @endpoint_attr: where the request names it
  * @may_exist: a peer that is there is changed
@@ -53,11 +55,14 @@ struct ipmesh_change_list {
  * @encap: enum ipmesh_encap, or -1 to leave it
  * @dport: UDP destination port, network byte order; 0 for the device's
  * @dport_set: @dport is to be set
+ * @added: pod CIDRs and outer prefixes that the peer does not have yet
+ * @moved: those of them that another peer has
  * @cidrs: pod CIDRs
  * @sources: inner sources besides them
  * @froms: outer prefixes that packets of the peer come from
  */
 struct ipmesh_change {
+	const struct net *net;
 	struct in6_addr endpoint;
 	const struct nlattr *endpoint_attr;
 	bool may_exist;
@@ -67,6 +72,8 @@ struct ipmesh_change {
 	int encap;
 	__be16 dport;
 	bool dport_set;
+	unsigned int added;
+	unsigned int moved;
 	struct ipmesh_change_list cidrs;
 	struct ipmesh_change_list sources;
 	struct ipmesh_change_list froms;

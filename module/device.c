@@ -17,6 +17,7 @@
 #include "mtu.h"
 #include "peer.h"
 #include "privilege.h"
+#include "quota.h"
 #include "send.h"
 #include "stats.h"
 
@@ -57,6 +58,7 @@ static void device_uninit(struct net_device *dev)
 
 	ipmesh_conf_remove(ipm);
 	ipmesh_peer_flush(ipm);
+	ipmesh_quota_leave(ipm);
 }
 
 static void device_free(struct net_device *dev)
@@ -212,9 +214,14 @@ static int device_newlink(struct net_device *dev,
 	ipm->mtu_auto = !params->tb[IFLA_MTU];
 	set_mtu_auto(ipm, params->data);
 
+	err = ipmesh_quota_join(ipm, dev_net(dev), extack);
+	if (err)
+		return err;
 	conf = ipmesh_conf_make(ipm, NULL, params->data, extack);
-	if (IS_ERR(conf))
-		return PTR_ERR(conf);
+	if (IS_ERR(conf)) {
+		err = PTR_ERR(conf);
+		goto leave_quota;
+	}
 	set_addresses(dev, conf);
 
 	/* a registered device is found by anybody, and always has a conf */
@@ -236,6 +243,8 @@ unregister:
 free_conf:
 	/* unless device_free() has run */
 	kfree(rcu_replace_pointer(ipm->conf, NULL, true));
+leave_quota:
+	ipmesh_quota_leave(ipm);
 	return err;
 }
 

@@ -13,6 +13,7 @@
 
 struct ipmesh_cell;
 struct ipmesh_conf;
+struct ipmesh_quota;
 struct ipmesh_udp;
 struct mem_cgroup;
 
@@ -40,6 +41,9 @@ struct mem_cgroup;
  * @stamp: number of the last request; under @lock
  * @udp: UDP port that the device receives on, or NULL; under @lock
  * @udp_peers: peers that have UDP of their own; written under @lock
+ * @quota: where its peers and pod CIDRs count; NULL where they are not limited; under
+ *	@lock
+ * @entries: peers and their prefixes; under @lock, and the lock of quota.c where @quota is set
  * @dead: no more changes, the device is going; under @lock
  * @notrack: the device has a share in the hooks of track.c; under RTNL
  * @mtu_auto: the MTU follows the underlay; under RTNL
@@ -67,6 +71,8 @@ struct ipmesh_dev {
 	u32 stamp;
 	struct ipmesh_udp *udp;
 	u32 udp_peers;
+	struct ipmesh_quota *quota;
+	u32 entries;
 	bool dead;
 
 	bool notrack;

@@ -13,6 +13,7 @@
 #include "peer.h"
 #include "prefix.h"
 #include "privilege.h"
+#include "quota.h"
 #include "udp.h"
 
 /**
@@ -179,6 +180,7 @@ static int get_change(struct genl_info *info, struct ipmesh_change *change)
 	err = get_endpoint(info, &change->endpoint);
 	if (err)
 		return err;
+	change->net = genl_info_net(info);
 	change->endpoint_attr = info->attrs[IPMESH_A_PEER_ENDPOINT];
 	change->cidrs.replace |= flags & IPMESH_PEER_FLAGS_REPLACE_CIDRS;
 	change->sources.replace |= flags & IPMESH_PEER_FLAGS_REPLACE_SOURCES;
@@ -352,6 +354,7 @@ int ipmesh_nl_peer_del_doit(struct sk_buff *skb, struct genl_info *info)
 	if (peer) {
 		ipmesh_message_notify(ipm, peer, IPMESH_CMD_PEER_DEL_NTF,
 				      IPMESH_CAUSE_REQUEST);
+		ipmesh_quota_give(ipm, ipmesh_quota_peer(peer));
 		ipmesh_peer_del(ipm, peer);
 		ipmesh_udp_want(ipm, rcu_dereference_protected(ipm->conf,
 							       lockdep_is_held(&ipm->lock)),

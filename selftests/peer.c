@@ -9,7 +9,8 @@
  * its sentence and the attribute; that a refused request has changed nothing;
  * moves; the limits of CIDRs and of peers; that a dump of many peers, and of one
  * with many CIDRs, is complete; that an interrupted one is marked; look-ups by
- * endpoint and by inner address; each notification with its cause; who may.
+ * endpoint and by inner address; each notification with its cause; who may, and how
+ * much.
  */
 
 #include <arpa/inet.h>
@@ -932,7 +933,8 @@ static bool interrupted(uint32_t ifindex, void (*change)(void))
 
 	nl_open_genl(&other);
 	nlh = nl_start(&other, IPMESH_CMD_PEER_GET, NLM_F_DUMP);
-	mnl_attr_put_u32(nlh, IPMESH_A_PEER_IFINDEX, dev);
+	if (ifindex)
+		mnl_attr_put_u32(nlh, IPMESH_A_PEER_IFINDEX, ifindex);
 	check(mnl_socket_sendto(other.sk, nlh, nlh->nlmsg_len) > 0);
 	for (;;) {
 		int got = mnl_socket_recvfrom(other.sk, buf, sizeof(buf));
@@ -1138,6 +1140,65 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
+/* So many pod CIDRs for a new peer, the @n-th of all devices. */
+static int add_with(unsigned int n, unsigned int cidrs)
+{
+	struct nlmsghdr *nlh = nl_start(&nl, IPMESH_CMD_PEER_NEW, EXCL);
+	in_addr_t endpoint = htonl(0xac100000 + n);
+	unsigned int k;
+
+	mnl_attr_put_u32(nlh, IPMESH_A_PEER_IFINDEX, dev);
+	mnl_attr_put(nlh, IPMESH_A_PEER_ENDPOINT, sizeof(endpoint), &endpoint);
+	for (k = 0; k < cidrs; k++)
+		nl_put_cidr(nlh, htonl(0x0a000000 + (n * IPMESH_MAX_CIDRS + k) * 16), 28, false);
+	return nl_talk(&nl, nlh, NULL, NULL);
+}
+
+/* What one user has is limited, on however many devices it is. */
+static void user_limit(void)
+{
+	const char *all = "A user namespace has at most 262144 peers and prefixes";
+	const unsigned int most = 262144, full = most / (1 + IPMESH_MAX_CIDRS);
+	const unsigned int rest = most - full * (1 + IPMESH_MAX_CIDRS);
+	unsigned int i, first, second;
+
+	check_num(unshare(CLONE_NEWUSER | CLONE_NEWNET), 0);
+	write_file("/proc/self/uid_map", "0 0 1");
+	setup();
+	first = dev;
+	for (i = 0; i < full; i++)
+		check_num(add_with(i, IPMESH_MAX_CIDRS), 0);
+	check_num(link_new("other0", IFLA_IPMESH_LOCAL, ip("172.16.40.9")), 0);
+	second = if_nametoindex("other0");
+	dev = second;
+	refused(add_with(i, rest), -ENOSPC, all);
+	check_num(count_peers(dev), 0);
+	/* what is refused for another reason takes nothing */
+	refused(set("192.0.2.1", "192.0.2.0/24"), -ENOENT,
+		"The device has no peer with this endpoint");
+	refused(new(EXCL, "192.0.2.1", "192.0.2.0/24 192.0.2.0/24"), -EINVAL,
+		"The request names this pod CIDR twice");
+	check_num(add_with(i, rest - 1), 0);
+	refused(new(EXCL, "192.0.2.1", NULL), -ENOSPC, all);
+	refused(set("172.16.0.255", "192.0.2.0/24"), -ENOSPC, all);
+	/* no more than before */
+	check_num(set("172.16.0.255", "=a"), 0);
+	check_num(set("172.16.0.255", "-10.63.192.0/28"), 0);
+	check_num(set("172.16.0.255", "192.0.2.0/24"), 0);
+	refused(set("172.16.0.255", "192.0.2.1/32"), -ENOSPC, all);
+	dev = first;
+	check_num(set("172.16.0.0", "-10.0.0.0/28"), 0);
+	check_num(set("172.16.0.0", "move 10.0.64.0/28"), 0);
+	/* one more and no further one */
+	check_num(set("172.16.0.1", "192.0.2.0/24"), 0);
+	refused(set("172.16.0.2", "-10.0.128.0/28 192.0.3.0/24"), -ENOSPC, all);
+	check_num(del("172.16.0.1"), 0);
+	check_num(new(EXCL, "192.0.2.1", "192.0.4.0/24"), 0);
+	link_del("ipmesh0");
+	dev = second;
+	check_num(add_with(1000, IPMESH_MAX_CIDRS), 0);
+}
+
 /* The root of a user namespace may, in a network namespace of its own. */
 static void user_namespace(void)
 {
@@ -1171,6 +1232,7 @@ static const struct tap_test tests[] = {
 	{ "notifications", notifications },
 	{ "unprivileged", unprivileged },
 	{ "user_namespace", user_namespace },
+	{ "user_limit", user_limit },
 	{}
 };
 

@@ -10,7 +10,8 @@
 # Proves, for a device that was made in its underlay's namespace and moved to the
 # container, and for one that was made in the container with its underlay elsewhere:
 # what the container's root, the host's and nobody may change, that a refusal says why
-# and changes nothing.
+# and changes nothing; how much a user namespace may have; that what is made counts
+# for the control group of who made it.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
@@ -260,5 +261,142 @@ low_port() {
 	mesh -n "$a" link set ipmesh0 dport 53
 }
 
+# --- how much --------------------------------------------------------------------------------
+
+# many_devices NAME FROM TO: as the container's root
+many_devices() {
+	local i
+	for ((i = $2; i <= $3; i++)); do
+		echo "link add $1$i type ipmesh local 10.0.$((i / 256)).$((i % 256))"
+	done | by root ip -batch -
+}
+
+one_more() {
+	by root ip link add "$1" type ipmesh local "$2"
+}
+
+device_limit() {
+	local i
+	container
+	many_devices m 1 250
+	# another user namespace in it, and another network namespace, are the same user's
+	# shellcheck disable=SC2016 # what that shell expands
+	refused "A user namespace has at most 256 ipmesh devices" by root \
+		unshare --user --map-root-user --net bash -ec 'for i in {1..6}; do
+			ip link add m$i type ipmesh local 10.0.0.$i
+		done
+		ip link add m7 type ipmesh local 10.0.0.7'
+	# what went with that namespace is given back
+	for i in {251..256}; do
+		busywait one_more "m$i" "10.1.1.$((i - 250))"
+	done
+	refused "A user namespace has at most 256 ipmesh devices" by root ip link add m257 type ipmesh
+	by root ip link del m1
+	by root ip link add m1 type ipmesh
+	# the host has no such limit
+	ip -n "$pod" link set m2 netns 1
+	ip link del m2
+	by root ip link add m2 type ipmesh local 10.0.0.2
+}
+
+# Whoever makes user namespaces for himself is one user, however many they are.
+user_limit() {
+	local first
+	keep() {
+		setpriv --reuid 65534 --regid 65534 --clear-groups \
+			unshare --user --map-root-user --net sleep infinity &
+		keeper=$!
+		pids+=("$keeper")
+		busywait keeps "$keeper"
+	}
+	keep
+	many_devices m 1 200
+	first=$keeper
+	keep
+	many_devices m 1 56
+	refused "A user namespace has at most 256 ipmesh devices" by root ip link add m57 type ipmesh
+	keeper=$first
+	refused "A user namespace has at most 256 ipmesh devices" by root ip link add m201 type ipmesh
+	by root ip link del m200
+	by root ip link add m201 type ipmesh
+	# another's is not
+	container
+	by root ip link add m1 type ipmesh
+}
+
+# memory NAME: what the kernel says of the group
+memory() {
+	sed -n "s/^$1 //p" "$group/memory.stat"
+}
+
+at_least() {
+	[ "$(memory "$1")" -ge "$2" ]
+}
+
+# in_group COMMAND…: in namespace a
+in_group() {
+	# shellcheck disable=SC2016
+	in_ns "$a" bash -ec 'echo $$ >"$0"/cgroup.procs; exec "$@"' "$group" "$@"
+}
+
+# devices KIND: what a hundred of them take of each CPU's memory, in $took
+devices() {
+	local before i
+	before=$(memory percpu)
+	for ((i = 1; i <= 100; i++)); do
+		echo "link add m$i type $*"
+	done | sed 's/\(m\([0-9]*\) .*local 10.0.0\.\)$/\1\2/' >"$tmp/devices"
+	in_group ip -batch "$tmp/devices"
+	# it is summed up every two seconds
+	busywait at_least percpu $((before + 100 * $(nproc)))
+	took=$(($(memory percpu) - before))
+	sed 's/ type.*//;s/add/del/' "$tmp/devices" | ip_batch "$a"
+	busywait is "$before" memory percpu
+}
+
+# What is held counts for who made it.
+accounted() {
+	local cpus plain before i
+	group=/sys/fs/cgroup/ipmesh-$$
+	[ -e /sys/fs/cgroup/cgroup.controllers ] || skip "this guest has no cgroup2"
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control || skip "this kernel has no memory cgroups"
+	mkdir "$group"
+	defer "rmdir $group"
+	setup_ns a
+	cpus=$(nproc)
+	devices dummy
+	plain=$took
+	devices ipmesh local 10.0.0.
+	# counters and queues
+	[ $((took - plain)) -ge $((100 * cpus * 1050)) ] ||
+		fail "of 100 devices $((took - plain)) bytes more than of dummies count, on $cpus CPUs"
+	{
+		echo "apiVersion: ipmesh/v1
+kind: Device
+metadata: {name: ipmesh0}
+spec:
+  local: 172.16.40.1
+  pools: [10.2.0.0/16]
+  peers:"
+		for ((i = 0; i < 1000; i++)); do
+			echo "  - endpoint: 10.1.$((i / 250)).$((i % 250 + 1))"
+			echo "    cidrs: [10.2.$((i / 250)).$((i % 250 + 1))/32]"
+		done
+	} >"$tmp/peers.yaml"
+	before=$(memory slab)
+	in_group ipmesh apply --routes pool -f "$tmp/peers.yaml" >/dev/null
+	busywait at_least slab $((before + 1000 * 200))
+	# what they drop, whoever sends it: the underlay has no way to any
+	before=$(memory slab)
+	# shellcheck disable=SC2016 # what that shell expands
+	in_ns "$a" bash -c 'for i in {0..999}; do
+		echo >"/dev/udp/10.2.$((i / 250)).$((i % 250 + 1))/9"
+	done 2>/dev/null'
+	counts "$a" ipmesh0 -- no_route=1000
+	busywait at_least slab $((before + 1000 * 100))
+	ip -n "$a" link del ipmesh0
+}
+
 run_tests link_settings link_own link_goes link_made peer_new peer_encapsulation \
-	peer_name_and_cidrs peer_goes reading own_underlay low_port
+	peer_name_and_cidrs peer_goes reading own_underlay low_port device_limit user_limit \
+	accounted
