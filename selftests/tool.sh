@@ -250,4 +250,41 @@ unprivileged() {
 	contains "show" "$(mesh -n "$a" exec setpriv --reuid 65534 --clear-groups ipmesh show)" 172.16.40.2
 }
 
-run_tests help usage attributes peers json text unprivileged
+# old WORD…: the tool, with a module that does not know of notrack
+old() {
+	mesh -n "$a" exec env "LD_PRELOAD=$here/older.so" ipmesh "$@"
+}
+
+# document NOTRACK
+document() {
+	printf '%s\n' "apiVersion: ipmesh/v1" "kind: Device" "metadata: {name: ipmesh0}" \
+		"spec: {local: 172.16.40.1, ttl: 6, notrack: $1}" >"$tmp/$1.yaml"
+}
+
+# The kernel passes over attributes that the module does not know of.
+older_module() {
+	local text='does not know "notrack"' before
+	setup
+	document true
+	document false
+	refused "$text" old link add ipmesh0 notrack on address 10.244.1.1/32
+	refused "does not exist" ip -n "$a" link show ipmesh0
+	refused "$text" old apply -f "$tmp/true.yaml"
+	refused "does not exist" ip -n "$a" link show ipmesh0
+	# what it knows, and what is as it does without
+	old link add ipmesh0 ttl 5 notrack off
+	before=$(mesh -n "$a" link get ipmesh0)
+	contains "the device" "$before" "ttl 5"
+	refused "$text" old link set ipmesh0 ttl 7 notrack on address 10.244.1.1/32
+	refused "$text" old apply -f "$tmp/true.yaml"
+	equal "the device" "$(mesh -n "$a" link get ipmesh0)" "$before"
+	lacks "addresses" "$(ip -n "$a" addr show ipmesh0)" inet
+	old link set ipmesh0 ttl 7 notrack off
+	contains "the device" "$(mesh -n "$a" link get ipmesh0)" "ttl 7"
+	old apply -f "$tmp/false.yaml" >"$tmp/done"
+	contains "the device" "$(mesh -n "$a" link get ipmesh0)" "ttl 6"
+	contains "again" "$(old apply -f "$tmp/false.yaml" 2>/dev/null)" "no changes"
+	tool link set ipmesh0 notrack on
+}
+
+run_tests help usage attributes peers json text unprivileged older_module

@@ -403,6 +403,26 @@ static bool run_phase(struct diff *d, struct nl *nl, size_t from, size_t to,
 	return good;
 }
 
+/* The new device is as it was asked for, or not at all. */
+static bool made_device(struct change *c, struct nl *nl, const char *dev, struct rtlink *l)
+{
+	int e = rtlink_get(nl, dev, 0, l);
+	const char *why = e ? nl_error(nl, e) : linkattr_lacking(&c->link.attrs, &l->attrs);
+	struct nl_batch b;
+
+	if (!why)
+		return true;
+	c->done = false;
+	c->wrong = xstrdup(why);
+	if (e)
+		return false;
+	nl_batch_init(&b, nl);
+	rtlink_del(&b, l->ifindex);
+	nl_send(&b);
+	nl_batch_free(&b);
+	return false;
+}
+
 /* A few refusals tell what is wrong; thousands of the same do not tell more. */
 static void complain(const struct diff *d)
 {
@@ -433,10 +453,10 @@ static void let_packets_pass(void)
 int diff_run(struct diff *d, struct nl *nl)
 {
 	uint32_t ifindex = d->have->exists ? d->have->link.ifindex : 0;
-	struct rtlink l;
+	struct rtlink l = { 0 };
 	size_t from, to;
 	bool good = true;
-	int e, rc;
+	int rc;
 
 	for (from = 0; from < d->n && good; from = to) {
 		if (from && d->v[from].phase >= PHASE_OLD_ROUTE &&
@@ -447,11 +467,7 @@ int diff_run(struct diff *d, struct nl *nl)
 			;
 		good = run_phase(d, nl, from, to, ifindex);
 		if (good && d->v[from].phase == PHASE_DEVICE && !ifindex) {
-			e = rtlink_get(nl, d->want->dev, 0, &l);
-			good = !e;
-			if (e)
-				err_refused("device %s: %s", d->want->dev,
-					    nl_error(nl, e));
+			good = made_device(&d->v[from], nl, d->want->dev, &l);
 			ifindex = l.ifindex;
 		}
 	}

@@ -21,15 +21,6 @@ struct change *diff_add(struct diff *d, enum change_op op,
 	return c;
 }
 
-static bool same_attr(const struct linkattr *a, const struct linkattrs *x,
-		      const struct linkattrs *y)
-{
-	if (a->kind != LINKATTR_ADDR)
-		return linkattr_number(a, x) == linkattr_number(a, y);
-	return (addr_is_any(&x->local) && addr_is_any(&y->local)) ||
-	       addr_eq(&x->local, &y->local);
-}
-
 /* The kernel refuses it too, but only when some of the work is done. */
 static int check_family(const struct want *w, const struct have *h)
 {
@@ -40,6 +31,15 @@ static int check_family(const struct want *w, const struct have *h)
 		    w->dev, family_name(linkattr_family(&h->link.attrs)),
 		    family_name(want_family(w)), w->dev);
 	return -1;
+}
+
+static int check_attrs(const struct want *w, const struct have *h)
+{
+	const char *why = h->exists ? linkattr_unknown(&w->attrs, &h->link.attrs) : NULL;
+
+	if (why)
+		err_refused("device %s: %s", w->dev, why);
+	return why ? -1 : 0;
 }
 
 static void diff_device(struct diff *d)
@@ -57,7 +57,7 @@ static void diff_device(struct diff *d)
 		a = &linkattr_table[i];
 		if (!(w->attrs.has & LINKATTR_BIT(a->type)))
 			continue;
-		if (!h->exists || !same_attr(a, &w->attrs, &h->link.attrs))
+		if (!h->exists || !linkattr_same(a, &w->attrs, &h->link.attrs))
 			has |= LINKATTR_BIT(a->type);
 	}
 	mtu = w->mtu && (!h->exists || h->link.mtu != w->mtu);
@@ -388,7 +388,7 @@ int diff_compute(struct diff *d, const struct want *w, const struct have *h)
 	memset(d, 0, sizeof(*d));
 	d->want = w;
 	d->have = h;
-	if (check_family(w, h))
+	if (check_family(w, h) || check_attrs(w, h))
 		return -1;
 	diff_device(d);
 	diff_addresses(d);

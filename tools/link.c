@@ -205,6 +205,7 @@ static int add(struct nl *nl, struct ask *ask)
 {
 	struct nl_batch b;
 	struct rtlink l;
+	const char *why;
 	int rc = EXIT_DONE;
 
 	if (!ask->dev)
@@ -221,17 +222,19 @@ static int add(struct nl *nl, struct ask *ask)
 		     taken(nl, ask->dev) : refused(&b, ask->dev);
 		goto out;
 	}
-	if (!ask->n_addrs)
-		goto out;
 	if (rtlink_get(nl, ask->dev, 0, &l)) {
 		rc = err_refused("device \"%s\" went away", ask->dev);
 		goto out;
 	}
+	why = linkattr_lacking(&ask->change.attrs, &l.attrs);
+	if (why)
+		rc = err_refused("device \"%s\": %s", ask->dev, why);
 	nl_batch_reset(&b);
-	for (size_t i = 0; i < ask->n_addrs; i++)
+	for (size_t i = 0; i < ask->n_addrs && !why; i++)
 		add_addr(&b, l.ifindex, &ask->addrs[i]);
-	if (nl_send(&b)) {
+	if (!why && nl_send(&b))
 		rc = refused(&b, ask->dev);
+	if (rc) {
 		nl_batch_reset(&b);
 		rtlink_del(&b, l.ifindex);
 		nl_send(&b);
@@ -262,10 +265,13 @@ static bool family_asked(const struct ask *ask, uint8_t family)
  */
 static int change(struct nl *nl, struct ask *ask, const struct rtlink *l)
 {
+	const char *why = linkattr_unknown(&ask->change.attrs, &l->attrs);
 	struct rtaddrs have = { 0 };
 	struct nl_batch b, undo;
 	int rc = EXIT_DONE, e = 0;
 
+	if (why)
+		return err_refused("device \"%s\": %s", l->name, why);
 	nl_batch_init(&b, nl);
 	nl_batch_init(&undo, nl);
 	if (ask->n_addrs)

@@ -179,6 +179,12 @@ uint32_t linkattr_number(const struct linkattr *a, const struct linkattrs *v)
 	return n;
 }
 
+/* That of csum goes by the underlay. RFC 6935: zero over IPv6 is for those who ask for it. */
+static uint32_t default_number(const struct linkattr *a, const struct linkattrs *v)
+{
+	return a->type == IFLA_IPMESH_CSUM ? linkattr_family(v) == AF_INET6 : a->def;
+}
+
 void linkattr_defaults(struct linkattrs *v)
 {
 	for (size_t i = 0; i < linkattr_count; i++) {
@@ -190,12 +196,65 @@ void linkattr_defaults(struct linkattrs *v)
 		v->has |= LINKATTR_BIT(a->type);
 		if (a->kind == LINKATTR_ADDR)
 			memset((char *)v + a->off, 0, a->size);
-		else if (a->type == IFLA_IPMESH_CSUM)
-			/* RFC 6935: zero over IPv6 is for those who ask for it. */
-			set_number(a, v, linkattr_family(v) == AF_INET6);
 		else
-			set_number(a, v, a->def);
+			set_number(a, v, default_number(a, v));
 	}
+}
+
+bool linkattr_same(const struct linkattr *a, const struct linkattrs *asked,
+		   const struct linkattrs *got)
+{
+	if (a->kind == LINKATTR_ADDR)
+		return (addr_is_any(&asked->local) && addr_is_any(&got->local)) ||
+		       addr_eq(&asked->local, &got->local);
+	return linkattr_number(a, asked) ==
+	       (got->has & LINKATTR_BIT(a->type) ? linkattr_number(a, got) :
+						   default_number(a, asked));
+}
+
+static const struct linkattr *find_other(const struct linkattrs *asked,
+					 const struct linkattrs *got, bool unknown)
+{
+	for (size_t i = 0; i < linkattr_count; i++) {
+		const struct linkattr *a = &linkattr_table[i];
+
+		if (asked->has & LINKATTR_BIT(a->type) && a->kind != LINKATTR_COUNT &&
+		    unknown == !(got->has & LINKATTR_BIT(a->type)) &&
+		    !linkattr_same(a, asked, got))
+			return a;
+	}
+	return NULL;
+}
+
+const char *linkattr_unknown(const struct linkattrs *asked, const struct linkattrs *got)
+{
+	const struct linkattr *a = find_other(asked, got, true);
+	static char why[200];
+
+	if (!a)
+		return NULL;
+	snprintf(why, sizeof(why),
+		 "the ipmesh module that is loaded does not know \"%s\"; it is older than this command: load the one that came with it",
+		 a->word);
+	return why;
+}
+
+const char *linkattr_lacking(const struct linkattrs *asked, const struct linkattrs *got)
+{
+	const char *unknown = linkattr_unknown(asked, got);
+	const struct linkattr *a;
+	static char why[200];
+	char is[64];
+
+	if (unknown)
+		return unknown;
+	a = find_other(asked, got, false);
+	if (!a)
+		return NULL;
+	snprintf(is, sizeof(is), "%s", linkattr_text(a, got));
+	snprintf(why, sizeof(why), "%s is %s now, not %s: another program has changed it",
+		 a->word, is, linkattr_text(a, asked));
+	return why;
 }
 
 /* Decimal, or hexadecimal after 0x as marks are written; no sign, no rest. */

@@ -96,6 +96,19 @@ uint32_t linkattr_number(const struct linkattr *a, const struct linkattrs *v);
  */
 void linkattr_defaults(struct linkattrs *v);
 
+/* Whether a device that is @got has the value of @asked. What an older module does not
+ * know of is as by default.
+ */
+bool linkattr_same(const struct linkattr *a, const struct linkattrs *asked,
+		   const struct linkattrs *got);
+
+/* The kernel passes over attributes that its module does not know of. NULL, or which of
+ * @asked that is, by what the kernel tells of a device; and the same for any that the
+ * device has otherwise than asked for (good until the next call).
+ */
+const char *linkattr_unknown(const struct linkattrs *asked, const struct linkattrs *got);
+const char *linkattr_lacking(const struct linkattrs *asked, const struct linkattrs *got);
+
 /* The underlay's family, which the local address decides; any is IPv4. */
 static inline uint8_t linkattr_family(const struct linkattrs *v)
 {
