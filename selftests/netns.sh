@@ -236,9 +236,11 @@ vrf_node() {
 		link set eth0 master under
 		link add dummy0 mtu 1400 type dummy
 	END
-	# the IPv6 addresses went
+	# the IPv6 addresses went; by the other one it asks for its neighbours, as the local
+	# address is no address of eth0
 	ip_batch "$ns" <<-END
 		addr replace fd00::$n/64 dev eth0 nodad
+		addr replace fe80::$n/64 dev eth0 nodad
 		route add 192.0.2.$other via 172.16.40.$other table 10
 		route add fd00:99::$other via fd00::$other table 10
 	END

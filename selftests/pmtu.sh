@@ -196,8 +196,6 @@ locked() {
 	for encap in none udp; do
 		path 1300
 		meshed 4 "$encap"
-		# what b is ready for is not what makes segments small
-		ip -n "$b" link set ipmesh0 mtu 1400
 		text="172.16.40.1 > 172.16.50.2 proto"
 		df_outside 100 "$text" 1
 		ip -n "$a" route replace 172.16.50.0/24 via 172.16.40.9 mtu lock 1400
@@ -208,6 +206,8 @@ locked() {
 		ping_of "$pod" 10.244.2.7 -M "do" -s "$size"
 		equal "fragments" "$(fragments_of_r)" 18
 		no_ping_of "$a" "mtu $((size + 28))" 10.244.2.1 -M "do" -s $((size + 1))
+		# what b is ready for does not make segments small
+		ip -n "$b" link set ipmesh0 mtu 1400
 		stream "$a" "$b" 10.244.2.1 400000
 		stream "$a" "$b" fd10:2::1 400000
 		counts "$a" ipmesh0 172.16.50.2 -- icmp_errors=0
