@@ -217,7 +217,7 @@ static void update_mtu(struct ipmesh_dev *ipm)
 
 /* The attribute by which a request to make or change a peer reaches into the underlay,
  * or NULL. A new peer is one to send to and to receive from. What a peer that is there
- * is called, and which pods are behind it, is known inside only.
+ * is called, and which addresses are behind it, is known inside only.
  */
 static const struct nlattr *reaching_attr(const struct genl_info *info,
 					  const struct ipmesh_change *change)
@@ -232,8 +232,12 @@ static const struct nlattr *reaching_attr(const struct genl_info *info,
 		case IPMESH_A_PEER_IFINDEX:
 		case IPMESH_A_PEER_ENDPOINT:
 		case IPMESH_A_PEER_NAME:
-		case IPMESH_A_PEER_FLAGS:
 		case IPMESH_A_PEER_CIDR:
+		case IPMESH_A_PEER_SOURCE:
+			break;
+		case IPMESH_A_PEER_FLAGS:
+			if (change->froms.replace)
+				return attr;
 			break;
 		default:
 			return attr;

@@ -166,8 +166,9 @@ peer_new() {
 }
 
 carried() {
-	by host mesh peer new ipmesh0 172.16.40.2 name two
-	for setting in "encap udp" "encap none" "encap device" "dport 4789" "dport 0" \
+	local setting
+	by host mesh peer new ipmesh0 172.16.40.2 name two from 172.21.0.0/16
+	for setting in "from 172.20.0.0/16" "nofrom 172.21.0.0/16" onlyfroms "encap udp" "encap none" "encap device" "dport 4789" "dport 0" \
 		"name zwei encap udp"; do
 		# shellcheck disable=SC2086
 		denied root "$reaches" mesh peer set ipmesh0 172.16.40.2 $setting
@@ -175,7 +176,7 @@ carried() {
 		denied nobody EPERM mesh peer set ipmesh0 172.16.40.2 $setting
 	done
 	equal "ports of the underlay" "$(in_ns "$a" ss -Huln)" ""
-	by host mesh peer set ipmesh0 172.16.40.2 encap udp dport 4789
+	by host mesh peer set ipmesh0 172.16.40.2 encap udp dport 4789 from 172.20.0.0/16
 	contains "ports of the underlay" "$(in_ns "$a" ss -Huln)" ":5555 "
 }
 
@@ -191,7 +192,9 @@ behind() {
 	by root mesh peer set ipmesh0 172.16.40.2 name zwei cidr 10.244.4.0/24 remove 10.244.2.0/24
 	prints 172.16.40.2 by root mesh peer find ipmesh0 10.244.4.1
 	by root mesh peer set ipmesh0 172.16.40.2 cidr 10.244.3.0/24 move
-	by root mesh peer set ipmesh0 172.16.40.3 only cidr fd10:3::/64
+	by root mesh peer set ipmesh0 172.16.40.3 only cidr fd10:3::/64 source 192.0.2.3/32
+	contains "the peer" "$(by root mesh peer get ipmesh0 172.16.40.3)" "source 192.0.2.3/32"
+	by root mesh peer set ipmesh0 172.16.40.3 onlysources
 	prints 172.16.40.2 by root mesh peer find ipmesh0 10.244.3.1
 	prints 172.16.40.3 by root mesh peer find ipmesh0 fd10:3::1
 }
