@@ -1157,7 +1157,7 @@ static int add_with(unsigned int n, unsigned int cidrs)
 /* What one user has is limited, on however many devices it is. */
 static void user_limit(void)
 {
-	const char *all = "A user namespace has at most 262144 peers and prefixes";
+	const char *most_told = "A user namespace has at most 262144 peers and prefixes";
 	const unsigned int most = 262144, full = most / (1 + IPMESH_MAX_CIDRS);
 	const unsigned int rest = most - full * (1 + IPMESH_MAX_CIDRS);
 	unsigned int i, first, second;
@@ -1171,7 +1171,7 @@ static void user_limit(void)
 	check_num(link_new("other0", IFLA_IPMESH_LOCAL, ip("172.16.40.9")), 0);
 	second = if_nametoindex("other0");
 	dev = second;
-	refused(add_with(i, rest), -ENOSPC, all);
+	refused(add_with(i, rest), -ENOSPC, most_told);
 	check_num(count_peers(dev), 0);
 	/* what is refused for another reason takes nothing */
 	refused(set("192.0.2.1", "192.0.2.0/24"), -ENOENT,
@@ -1179,19 +1179,19 @@ static void user_limit(void)
 	refused(new(EXCL, "192.0.2.1", "192.0.2.0/24 192.0.2.0/24"), -EINVAL,
 		"The request names this pod CIDR twice");
 	check_num(add_with(i, rest - 1), 0);
-	refused(new(EXCL, "192.0.2.1", NULL), -ENOSPC, all);
-	refused(set("172.16.0.255", "192.0.2.0/24"), -ENOSPC, all);
+	refused(new(EXCL, "192.0.2.1", NULL), -ENOSPC, most_told);
+	refused(set("172.16.0.255", "192.0.2.0/24"), -ENOSPC, most_told);
 	/* no more than before */
 	check_num(set("172.16.0.255", "=a"), 0);
 	check_num(set("172.16.0.255", "-10.63.192.0/28"), 0);
 	check_num(set("172.16.0.255", "192.0.2.0/24"), 0);
-	refused(set("172.16.0.255", "192.0.2.1/32"), -ENOSPC, all);
+	refused(set("172.16.0.255", "192.0.2.1/32"), -ENOSPC, most_told);
 	dev = first;
 	check_num(set("172.16.0.0", "-10.0.0.0/28"), 0);
 	check_num(set("172.16.0.0", "move 10.0.64.0/28"), 0);
 	/* one more and no further one */
 	check_num(set("172.16.0.1", "192.0.2.0/24"), 0);
-	refused(set("172.16.0.2", "-10.0.128.0/28 192.0.3.0/24"), -ENOSPC, all);
+	refused(set("172.16.0.2", "-10.0.128.0/28 192.0.3.0/24"), -ENOSPC, most_told);
 	check_num(del("172.16.0.1"), 0);
 	check_num(new(EXCL, "192.0.2.1", "192.0.4.0/24"), 0);
 	link_del("ipmesh0");
