@@ -26,6 +26,7 @@ static int device_init(struct net_device *dev)
 	struct ipmesh_dev *ipm = netdev_priv(dev);
 	int err;
 
+	ipmesh_way_create(&ipm->ways);
 	err = ipmesh_compat_tstats_alloc(dev);
 	if (err)
 		return err;
@@ -69,6 +70,7 @@ static void device_free(struct net_device *dev)
 	ipmesh_peer_destroy(ipm);
 	ipmesh_stats_free(ipm);
 	ipmesh_compat_tstats_free(dev);
+	ipmesh_way_destroy(&ipm->ways);
 	kfree(rcu_replace_pointer(ipm->conf, NULL, true));
 }
 
@@ -275,7 +277,7 @@ static int device_changelink(struct net_device *dev, struct nlattr *tb[],
 		call_netdevice_notifiers(NETDEV_CHANGEADDR, dev);
 	}
 	set_mtu_auto(ipm, data);
-	ipmesh_mtu_update(ipm);
+	ipmesh_mtu_refresh(ipm);
 	netdev_state_change(dev);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "part.h"
 #include "prefix.h"
 #include "stats.h"
+#include "way.h"
 
 struct ipmesh_cell;
 struct ipmesh_conf;
@@ -46,6 +47,7 @@ struct mem_cgroup;
  * @entries: peers and their prefixes; under @lock, and the lock of quota.c where @quota is set
  * @dead: no more changes, the device is going; under @lock
  * @notrack: the device has a share in the hooks of track.c; under RTNL
+ * @ways: what is known of the ways to endpoints, see way.h
  * @mtu_auto: the MTU follows the underlay; under RTNL
  * @mtu_following: the MTU is being set by ourselves; under RTNL
  * @froms: outer prefixes of all peers; written under @lock, read under RCU for a packet
@@ -75,6 +77,7 @@ struct ipmesh_dev {
 	u32 entries;
 	bool dead;
 
+	struct ipmesh_ways ways;
 	bool notrack;
 	bool mtu_auto;
 	bool mtu_following;

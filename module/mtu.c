@@ -6,9 +6,8 @@
 #include <linux/rtnetlink.h>
 #include <linux/udp.h>
 #include <net/addrconf.h>
-#include <net/dst.h>
-#include <net/ip6_fib.h>
-#include <net/xfrm.h>
+#include <net/ip_fib.h>
+#include <net/ipv6.h>
 
 #include <uapi/linux/ipmesh.h>
 
@@ -16,124 +15,122 @@
 #include "conf.h"
 #include "device.h"
 #include "mtu.h"
-#include "peer.h"
 #include "underlay.h"
+#include "way.h"
 
-/* A pass over the devices of a namespace is under way; under RTNL. */
+/* The MTUs of a namespace's devices are being set; under RTNL. */
 static bool updating;
 
-/* The largest packet that a route takes, as its owner set it up: a path MTU
- * that was learned belongs to one endpoint and not to the device.
+/* Below its least MTU the kernel takes all of IPv6 off a device, addresses and routes, and
+ * for good. Settings that would have IPv6 off by themselves are the ones that a device is
+ * made with.
  */
-static unsigned int route_mtu4(const struct dst_entry *dst)
+static bool uses_ipv6(const struct net_device *dev)
 {
-	return dst_metric_raw(dst, RTAX_MTU) ?: READ_ONCE(dst->dev->mtu);
+	const struct inet6_dev *idev = __in6_dev_get(dev);
+
+	if (!ipv6_mod_enabled())
+		return false;
+	return (idev && !READ_ONCE(idev->cnf.disable_ipv6)) ||
+	       !READ_ONCE(dev_net(dev)->ipv6.devconf_dflt->disable_ipv6);
 }
 
-/* IPv6 keeps what it learned as a metric of the exception, and what the owner
- * set as one of the route that the exception was made from. Without either, the
- * link's IPv6 MTU counts, which a router may have advertised.
+/* One peer that has UDP is enough for all packets to leave room for it. Where that is less
+ * than IPv6 needs, the data path has fragments, and tells the MTU to senders of IPv4.
  */
-static unsigned int route_mtu6(const struct dst_entry *dst)
-{
-	const struct inet6_dev *idev = __in6_dev_get(dst->dev);
-	const struct fib6_info *from;
-	unsigned int mtu = 0;
-
-	from = rcu_dereference_check(((const struct rt6_info *)dst)->from,
-				     rcu_read_lock_bh_held());
-	if (from)
-		mtu = from->fib6_pmtu;
-	if (!mtu && idev)
-		mtu = READ_ONCE(idev->cnf.mtu6);
-	return mtu ?: READ_ONCE(dst->dev->mtu);
-}
-
-/* An IPsec policy's transform is not the device's affair. */
-static unsigned int route_mtu(const struct dst_entry *dst)
-{
-	dst = xfrm_dst_path(dst);
-	return dst->ops->family == AF_INET ? route_mtu4(dst) : route_mtu6(dst);
-}
-
-/* One peer that has UDP is enough for all packets to leave room for it. */
 static unsigned int inner_mtu(const struct ipmesh_dev *ipm,
 			      const struct ipmesh_conf *conf, unsigned int mtu)
 {
+	unsigned int least = uses_ipv6(ipm->dev) ? IPV6_MIN_MTU : IPMESH_MTU_MIN;
 	unsigned int overhead = conf->overhead;
 
 	if (conf->encap == IPMESH_ENCAP_UDP || READ_ONCE(ipm->udp_peers))
 		overhead += sizeof(struct udphdr);
-	return clamp_t(unsigned int, mtu, IPMESH_MTU_MIN + overhead, IP_MAX_MTU) - overhead;
+	return clamp_t(unsigned int, mtu, least + overhead, IP_MAX_MTU) - overhead;
+}
+
+/* Of the device by which most goes that nobody says more of. */
+static unsigned int default_mtu(const struct ipmesh_dev *ipm, const struct ipmesh_conf *conf)
+{
+	struct flowi4 fl4 = {
+		.flowi4_oif = ipmesh_underlay_oif(conf),
+		.flowi4_mark = conf->fwmark,
+	};
+	const struct net_device *lower;
+	struct fib_result res;
+
+	if (fib_lookup(ipm->net, &fl4, &res, FIB_LOOKUP_NOREF) ||
+	    res.type != RTN_UNICAST || !res.fi)
+		return ETH_DATA_LEN;
+	lower = FIB_RES_DEV(res);
+	if (!lower || lower == ipm->dev)
+		return ETH_DATA_LEN;
+	return res.fi->fib_mtu ?: READ_ONCE(lower->mtu);
 }
 
 static unsigned int local_mtu(const struct ipmesh_dev *ipm,
 			      const struct ipmesh_conf *conf)
 {
-	unsigned int mtu = ETH_DATA_LEN;
 	struct net_device *lower;
 
 	if (ipmesh_addr_any(&conf->local))
-		return mtu;
+		return default_mtu(ipm, conf);
 	lower = conf->family == AF_INET ?
 		__ip_dev_find(ipm->net, ipmesh_addr_get4(&conf->local), false) :
 		ipv6_dev_find(ipm->net, &conf->local, NULL);
-	return lower ? READ_ONCE(lower->mtu) : mtu;
+	return lower ? READ_ONCE(lower->mtu) : ETH_DATA_LEN;
 }
 
-/* Where all packets leave by one lower device it decides. Else the smallest
- * route to a peer does, and as long as there is no peer, the device that
- * holds the local address.
+/* Where all packets leave by one lower device it decides. Else the narrowest
+ * known way does, and as long as there is none, the device that holds the local
+ * address.
  */
-static unsigned int underlay_mtu(struct ipmesh_dev *ipm,
-				 const struct ipmesh_conf *conf)
+static unsigned int underlay_mtu(const struct ipmesh_dev *ipm, const struct ipmesh_conf *conf)
 {
-	unsigned int mtu = IP_MAX_MTU;
-	struct ipmesh_peer *peer;
-	struct net_device *lower;
-	unsigned long id;
-	__be32 saddr;
+	const struct net_device *lower;
+	unsigned int mtu;
 
 	lower = conf->link ? dev_get_by_index_rcu(ipm->net, ipmesh_underlay_oif(conf)) :
 			     NULL;
 	/* a VRF has an MTU of its own that is nobody's */
 	if (lower && !netif_is_l3_master(lower))
 		return READ_ONCE(lower->mtu);
+	mtu = READ_ONCE(ipm->ways.least);
+	if (conf->open)
+		mtu = min(mtu, READ_ONCE(ipm->ways.open_mtu));
+	return mtu == IPMESH_WAY_UNKNOWN ? local_mtu(ipm, conf) : mtu;
+}
 
-	xa_for_each(&ipm->ids, id, peer) {
-		struct dst_entry *dst;
+static unsigned int wanted_mtu(const struct ipmesh_dev *ipm)
+{
+	const struct ipmesh_conf *conf;
+	unsigned int mtu;
 
-		dst = ipmesh_underlay_route(ipm, conf, &peer->endpoint, IPPROTO_IPIP, 0, &saddr);
-		if (IS_ERR(dst))
-			continue;
-		mtu = min(mtu, route_mtu(dst));
-		dst_release(dst);
-	}
-	return mtu == IP_MAX_MTU ? local_mtu(ipm, conf) : mtu;
+	rcu_read_lock();
+	conf = rcu_dereference(ipm->conf);
+	mtu = inner_mtu(ipm, conf, underlay_mtu(ipm, conf));
+	rcu_read_unlock();
+	return mtu;
 }
 
 /**
- * ipmesh_mtu_update - set the MTU that the underlay allows
+ * ipmesh_mtu_update - set the MTU that the known ways allow
  * @ipm: the device
  *
- * Does nothing when the MTU is pinned.
+ * Does nothing when the MTU is pinned. What it takes does not depend on how many
+ * peers there are.
  *
  * Context: process, RTNL.
  */
 void ipmesh_mtu_update(struct ipmesh_dev *ipm)
 {
-	const struct ipmesh_conf *conf;
 	unsigned int mtu;
 
 	ASSERT_RTNL();
 
 	if (!ipm->mtu_auto)
 		return;
-
-	rcu_read_lock();
-	conf = rcu_dereference(ipm->conf);
-	mtu = inner_mtu(ipm, conf, underlay_mtu(ipm, conf));
-	rcu_read_unlock();
+	mtu = wanted_mtu(ipm);
 	if (mtu == ipm->dev->mtu)
 		return;
 
@@ -143,75 +140,36 @@ void ipmesh_mtu_update(struct ipmesh_dev *ipm)
 }
 
 /**
- * ipmesh_mtu_narrows - whether a new peer changes the MTU
+ * ipmesh_mtu_refresh - have the ways of all peers looked up anew, and the MTU set
  * @ipm: the device
- * @endpoint: the peer
+ *
+ * Few peers are looked at now, many by and by.
+ *
+ * Context: process, RTNL.
+ */
+void ipmesh_mtu_refresh(struct ipmesh_dev *ipm)
+{
+	ASSERT_RTNL();
+
+	if (READ_ONCE(ipm->peer_count) > IPMESH_WAY_FEW || !ipmesh_way_pass(ipm))
+		ipmesh_way_pass_later(ipm, 0);
+	ipmesh_mtu_update(ipm);
+}
+
+/**
+ * ipmesh_mtu_peer_new - there is a new peer
+ * @ipm: the device
+ * @endpoint: the peer's
  *
  * The first peer decides alone, a further one when its way is narrower.
  *
  * Context: process.
  * Return: true when ipmesh_mtu_update() is due.
  */
-bool ipmesh_mtu_narrows(const struct ipmesh_dev *ipm, const struct in6_addr *endpoint)
+bool ipmesh_mtu_peer_new(struct ipmesh_dev *ipm, const struct in6_addr *endpoint)
 {
-	const struct ipmesh_conf *conf;
-	struct dst_entry *dst;
-	unsigned int mtu;
-	__be32 saddr;
-
-	if (!READ_ONCE(ipm->mtu_auto))
-		return false;
-	rcu_read_lock();
-	conf = rcu_dereference(ipm->conf);
-	dst = ipmesh_underlay_route(ipm, conf, endpoint, IPPROTO_IPIP, 0, &saddr);
-	if (IS_ERR(dst)) {
-		rcu_read_unlock();
-		return false;
-	}
-	mtu = inner_mtu(ipm, conf, route_mtu(dst));
-	dst_release(dst);
-	rcu_read_unlock();
-	return mtu < READ_ONCE(ipm->dev->mtu) ||
-	       (mtu > READ_ONCE(ipm->dev->mtu) && READ_ONCE(ipm->peer_count) == 1);
-}
-
-/**
- * ipmesh_mtu_later - have the MTU looked at
- * @ipm: the device
- * @delay: when, in jiffies
- *
- * One pass over all peers answers for all that asked until it begins.
- *
- * Context: any.
- */
-void ipmesh_mtu_later(const struct ipmesh_dev *ipm, unsigned long delay)
-{
-	schedule_delayed_work(&ipmesh_underlay_get(ipm->net)->mtu_work, delay);
-}
-
-/**
- * ipmesh_mtu_hint - a peer has a new route
- * @ipm: the device
- * @conf: its conf
- * @dst: the route
- *
- * A narrower way narrows the device. A wider one may be that of the peer that
- * was the narrowest: seldom, and it does no harm to be late.
- *
- * Context: BH off, RCU.
- */
-void ipmesh_mtu_hint(const struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
-		     const struct dst_entry *dst)
-{
-	unsigned int mtu, now = READ_ONCE(ipm->dev->mtu);
-
-	if (!READ_ONCE(ipm->mtu_auto))
-		return;
-	mtu = inner_mtu(ipm, conf, route_mtu(dst));
-	if (mtu < now)
-		ipmesh_mtu_later(ipm, HZ / 10);
-	else if (mtu > now)
-		ipmesh_mtu_later(ipm, HZ);
+	ipmesh_way_peer_new(ipm, endpoint);
+	return READ_ONCE(ipm->mtu_auto) && wanted_mtu(ipm) != READ_ONCE(ipm->dev->mtu);
 }
 
 /**
@@ -241,14 +199,6 @@ static void update_net(struct ipmesh_underlay *ul)
 
 	ASSERT_RTNL();
 
-	/* Setting an MTU calls the notifier again, for each device. What is
-	 * stacked upon that device follows a little later, or the stack would
-	 * grow with the number of devices.
-	 */
-	if (updating) {
-		schedule_delayed_work(&ul->mtu_work, 0);
-		return;
-	}
 	updating = true;
 	/* RTNL keeps the table as it is; the MTU's notifiers may sleep */
 	for (i = 0; i < ARRAY_SIZE(ul->confs); i++)
@@ -257,14 +207,82 @@ static void update_net(struct ipmesh_underlay *ul)
 	updating = false;
 }
 
+/* Looking at many peers takes long: nobody waits for it. */
 static void mtu_work(struct work_struct *work)
 {
 	struct ipmesh_underlay *ul;
+	struct ipmesh_dev *ipm;
 
 	ul = container_of(to_delayed_work(work), struct ipmesh_underlay, mtu_work);
+	while ((ipm = ipmesh_way_due(ul))) {
+		bool done = ipmesh_way_pass(ipm);
+
+		if (!done)
+			ipmesh_way_pass_later(ipm, HZ / 10);
+		dev_put(ipm->dev);
+		if (!done)
+			break;
+	}
 	rtnl_lock();
 	update_net(ul);
 	rtnl_unlock();
+}
+
+static void mtu_age(struct work_struct *work)
+{
+	struct ipmesh_underlay *ul;
+	struct ipmesh_conf *conf;
+	bool kept = false;
+	unsigned int i;
+
+	ul = container_of(to_delayed_work(work), struct ipmesh_underlay, mtu_age);
+	rcu_read_lock();
+	for (i = 0; i < ARRAY_SIZE(ul->confs); i++)
+		hlist_for_each_entry_rcu(conf, &ul->confs[i], node)
+			kept |= ipmesh_way_age(&conf->ipm->ways);
+	rcu_read_unlock();
+	schedule_delayed_work(&ul->mtu_work, 0);
+	if (kept)
+		schedule_delayed_work(&ul->mtu_age, IPMESH_WAY_AGE);
+}
+
+/* Setting an MTU calls the notifier again, for each device. What is stacked upon that
+ * device follows a little later, or the stack would grow with the number of devices.
+ */
+static void lower_changed(struct ipmesh_underlay *ul, int ifindex)
+{
+	bool outermost = !updating;
+	struct ipmesh_conf *conf;
+	unsigned int i;
+
+	ASSERT_RTNL();
+
+	updating = true;
+	for (i = 0; i < ARRAY_SIZE(ul->confs); i++) {
+		hlist_for_each_entry(conf, &ul->confs[i], node) {
+			struct ipmesh_dev *ipm = conf->ipm;
+
+			if (conf->link != ifindex && !ipmesh_way_by(ipm, ifindex))
+				continue;
+			if (outermost)
+				ipmesh_mtu_refresh(ipm);
+			else
+				ipmesh_way_pass_later(ipm, 0);
+		}
+	}
+	updating = !outermost;
+}
+
+static void lower_gone(struct ipmesh_underlay *ul, int ifindex)
+{
+	struct ipmesh_conf *conf;
+	unsigned int i;
+
+	ASSERT_RTNL();
+
+	for (i = 0; i < ARRAY_SIZE(ul->confs); i++)
+		hlist_for_each_entry(conf, &ul->confs[i], node)
+			xa_erase_bh(&conf->ipm->ways.lowers, ifindex);
 }
 
 static int mtu_event(struct notifier_block *nb, unsigned long event, void *ptr)
@@ -274,7 +292,10 @@ static int mtu_event(struct notifier_block *nb, unsigned long event, void *ptr)
 	switch (event) {
 	case NETDEV_CHANGEMTU:
 	case NETDEV_UP:
-		update_net(ipmesh_underlay_get(dev_net(dev)));
+		lower_changed(ipmesh_underlay_get(dev_net(dev)), dev->ifindex);
+		break;
+	case NETDEV_UNREGISTER:
+		lower_gone(ipmesh_underlay_get(dev_net(dev)), dev->ifindex);
 		break;
 	}
 	return NOTIFY_DONE;
@@ -291,6 +312,7 @@ static struct notifier_block mtu_notifier = {
 void ipmesh_mtu_init(struct ipmesh_underlay *ul)
 {
 	INIT_DELAYED_WORK(&ul->mtu_work, mtu_work);
+	INIT_DELAYED_WORK(&ul->mtu_age, mtu_age);
 }
 
 /**
@@ -301,6 +323,7 @@ void ipmesh_mtu_init(struct ipmesh_underlay *ul)
  */
 void ipmesh_mtu_exit(struct ipmesh_underlay *ul)
 {
+	cancel_delayed_work_sync(&ul->mtu_age);
 	cancel_delayed_work_sync(&ul->mtu_work);
 }
 

@@ -2,12 +2,10 @@
 #ifndef _IPMESH_MTU_H
 #define _IPMESH_MTU_H
 
-#include <net/ip.h>
 #include <linux/types.h>
+#include <net/ip.h>
 
-struct dst_entry;
 struct in6_addr;
-struct ipmesh_conf;
 struct ipmesh_dev;
 struct ipmesh_underlay;
 
@@ -16,10 +14,8 @@ struct ipmesh_underlay;
 #define IPMESH_MTU_MAX		(IP_MAX_MTU - IPMESH_MTU_OVERHEAD)
 
 void ipmesh_mtu_update(struct ipmesh_dev *ipm);
-bool ipmesh_mtu_narrows(const struct ipmesh_dev *ipm, const struct in6_addr *endpoint);
-void ipmesh_mtu_later(const struct ipmesh_dev *ipm, unsigned long delay);
-void ipmesh_mtu_hint(const struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
-		     const struct dst_entry *dst);
+void ipmesh_mtu_refresh(struct ipmesh_dev *ipm);
+bool ipmesh_mtu_peer_new(struct ipmesh_dev *ipm, const struct in6_addr *endpoint);
 int ipmesh_mtu_change(struct ipmesh_dev *ipm, int mtu);
 
 void ipmesh_mtu_init(struct ipmesh_underlay *ul);

@@ -15,6 +15,7 @@
 #include "privilege.h"
 #include "quota.h"
 #include "udp.h"
+#include "way.h"
 
 /**
  * ipmesh_netlink_device - the device that a request or a dump names
@@ -251,7 +252,7 @@ static int do_change(const struct sk_buff *skb, struct genl_info *info,
 {
 	const struct nlattr *attr;
 	struct ipmesh_dev *ipm;
-	bool created, udp;
+	bool created, udp, narrows;
 	u32 count;
 	int err;
 
@@ -275,7 +276,8 @@ static int do_change(const struct sk_buff *skb, struct genl_info *info,
 	created = ipm->peer_count != count;
 	udp = udp != !!ipm->udp_peers;
 	mutex_unlock(&ipm->lock);
-	if (udp || (created && ipmesh_mtu_narrows(ipm, &change->endpoint)))
+	narrows = created && ipmesh_mtu_peer_new(ipm, &change->endpoint);
+	if (udp || narrows)
 		update_mtu(ipm);
 
 put_device:
@@ -371,7 +373,7 @@ int ipmesh_nl_peer_del_doit(struct sk_buff *skb, struct genl_info *info)
 	}
 	mutex_unlock(&ipm->lock);
 	if (peer)
-		ipmesh_mtu_later(ipm, HZ);
+		ipmesh_way_peer_del(ipm, &endpoint);
 
 put_device:
 	drop_device(ipm);

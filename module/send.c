@@ -25,7 +25,6 @@
 #include "conf.h"
 #include "device.h"
 #include "header.h"
-#include "mtu.h"
 #include "nest.h"
 #include "output.h"
 #include "part.h"
@@ -36,6 +35,7 @@
 #include "trace.h"
 #include "track.h"
 #include "underlay.h"
+#include "way.h"
 
 /* With BH off all that follows is in an RCU section. Only lockdep tells the two apart,
  * and a packet socket comes with BH off alone.
@@ -308,12 +308,13 @@ static bool use_cached(struct ipmesh_send *send, const struct ipmesh_part_tx *tx
 static int fill_cache(const struct ipmesh_send *send, struct ipmesh_part_tx *tx,
 		      struct dst_entry *dst)
 {
+	if (!IS_ERR(dst))
+		ipmesh_way_hint(send->ipm, tx->dst, dst);
 	/* freed after a grace period: outer levels on this CPU may use it */
 	dst_release(tx->dst);
 	tx->dst = NULL;
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
-	ipmesh_mtu_hint(send->ipm, send->conf, dst);
 	tx->dst = dst;
 	tx->gen = send->gen;
 	if (ipmesh_underlay_multipath(send->ipm, send->conf, &send->endpoint,
@@ -337,8 +338,12 @@ static int find_route(struct ipmesh_send *send, struct sk_buff *skb)
 	struct ipmesh_part_tx *tx = send->tx;
 	int err;
 
-	if (unlikely(!tx))
-		return look_up_flow(send, skb);
+	if (unlikely(!tx)) {
+		err = look_up_flow(send, skb);
+		if (!err)
+			ipmesh_way_hint_open(send->ipm, &send->endpoint, send->dst);
+		return err;
+	}
 	if (unlikely(!use_cached(send, tx))) {
 		err = fill_cache(send, tx, look_up(send, 0));
 		if (err)

@@ -23,6 +23,7 @@
 #include "device.h"
 #include "mtu.h"
 #include "underlay.h"
+#include "way.h"
 
 unsigned int ipmesh_underlay_net_id __read_mostly;
 
@@ -376,7 +377,7 @@ static void vrf_changed(struct net *net)
 			mutex_lock(&conf->ipm->lock);
 			ipmesh_device_changed(conf->ipm);
 			mutex_unlock(&conf->ipm->lock);
-			ipmesh_mtu_later(conf->ipm, 0);
+			ipmesh_way_pass_later(conf->ipm, 0);
 		}
 	}
 }

@@ -24,6 +24,7 @@ struct net;
  *	taken by hash_32(); written under @lock, read under RCU
  * @lock: guards @confs; nests inside RTNL
  * @mtu_work: follows the MTU of the underlay; see mtu.c
+ * @mtu_age: forgets endpoints that open devices no longer send to; see mtu.c
  * @udp: UDP ports that are bound; written under @udp_lock, read under RCU
  * @udp_lock: guards @udp; nests inside RTNL and a device's lock
  * @notrack: devices that want the hooks of track.c, by family; under RTNL
@@ -33,6 +34,7 @@ struct ipmesh_underlay {
 	struct hlist_head confs[1 << IPMESH_UNDERLAY_BITS];
 	spinlock_t lock; /* confs, for writers */
 	struct delayed_work mtu_work;
+	struct delayed_work mtu_age;
 	struct list_head udp;
 	struct mutex udp_lock; /* udp */
 	unsigned int notrack[2];

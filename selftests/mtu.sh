@@ -10,7 +10,10 @@
 # Proves: mtu auto is the underlay's MTU less 20, by the lower device, by the
 # device of the local address or by the routes to the peers, of which the
 # narrowest decides, and follows each of them both ways; a number pins it,
-# whoever sets it, until it is auto again.
+# whoever sets it, until it is auto again. It does not go below what IPv6 needs,
+# where there is IPv6. An open device without peers follows the ways that its
+# packets take. What happens to a device by which no way leads costs nothing that
+# grows with the peers.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -54,8 +57,22 @@ by_lower_device() {
 	prints "1280 on" mtu
 	ip -n "$a" link set eth1 mtu 65535
 	prints "65515 on" mtu
+	# less would take IPv6 away
+	ip -n "$a" link set eth1 mtu 1299
+	prints "1280 on" mtu
 	ip -n "$a" link set eth1 mtu 68
+	prints "1280 on" mtu
+	# where there is none
+	no_ipv6
+	mesh -n "$a" link set ipmesh0 mtu_auto on
 	prints "68 on" mtu
+	ip -n "$a" link set eth1 mtu 1290
+	prints "1270 on" mtu
+}
+
+# no_ipv6: in a, as an administrator has it off
+no_ipv6() {
+	in_ns "$a" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
 }
 
 by_local_address() {
@@ -120,10 +137,10 @@ pinned() {
 	mesh -n "$a" link add ipmesh0 mtu 1300
 	prints "1300 off" mtu
 	mesh -n "$a" peer new ipmesh0 172.16.40.2
-	ip -n "$a" link set eth0 mtu 1200
+	ip -n "$a" link set eth0 mtu 1400
 	prints "1300 off" mtu
 	mesh -n "$a" link set ipmesh0 mtu_auto on
-	prints "1180 on" mtu
+	prints "1380 on" mtu
 	ip -n "$a" link set ipmesh0 mtu 1100
 	prints "1100 off" mtu
 	ip -n "$a" link set eth0 mtu 1500
@@ -137,6 +154,186 @@ pinned() {
 	# a change of something else does not begin to follow
 	mesh -n "$a" link set ipmesh0 ttl 3
 	prints "1480 off" mtu
+}
+
+# ipv6_stays: the address and the route that with_ipv6 has made
+with_ipv6() {
+	ip_batch "$a" <<-END
+		link set ipmesh0 up
+		addr add fd10:1::1/128 dev ipmesh0 nodad
+		route add fd10:2::/64 dev ipmesh0
+	END
+}
+
+ipv6_stays() {
+	contains "IPv6 addresses" "$(ip -n "$a" -6 addr show dev ipmesh0)" "inet6 fd10:1::1/128"
+	contains "IPv6 routes" "$(ip -n "$a" -6 route show dev ipmesh0)" "fd10:2::/64"
+}
+
+# Each way to become too narrow for IPv6, and back.
+room_for_ipv6() {
+	local words mtu
+	underlay
+	ip -n "$a" addr add fd00::1/64 dev eth0 nodad
+	for words in "dev eth0" "local 172.16.40.1" "local fd00::1 dev eth0" "local fd00::1" \
+		"encap udp dev eth0"; do
+		# shellcheck disable=SC2086
+		mesh -n "$a" link add ipmesh0 $words
+		with_ipv6
+		# on an IPv6 underlay the same happens to the underlay
+		for mtu in 1290 1280; do
+			ip -n "$a" link set eth0 mtu "$mtu"
+			prints "1280 on" mtu
+			ipv6_stays
+		done
+		ip -n "$a" link set eth0 mtu 1500
+		case $words in
+		local\ fd*) prints "1460 on" mtu ;;
+		encap*) prints "1472 on" mtu ;;
+		*) prints "1480 on" mtu ;;
+		esac
+		ipv6_stays
+		ip -n "$a" link del ipmesh0
+	done
+}
+
+# A peer that is too far away, and a device that is made where it is narrow.
+room_beside_a_peer() {
+	underlay
+	mesh -n "$a" link add ipmesh0
+	mesh -n "$a" peer new ipmesh0 172.16.40.2 cidr fd10:2::/64
+	with_ipv6
+	ip -n "$a" route add 172.16.60.2 dev eth1 mtu 1200
+	mesh -n "$a" peer new ipmesh0 172.16.60.2
+	prints "1280 on" mtu
+	ipv6_stays
+	mesh -n "$a" peer del ipmesh0 172.16.60.2
+	busywait is "1480 on" mtu
+	ipv6_stays
+
+	ip -n "$a" link set eth0 mtu 1290
+	mesh -n "$a" link add mesh1 local 172.16.40.1 dev eth0
+	prints "1280 on" mtu mesh1
+	ip -n "$a" link set mesh1 up
+	ip -n "$a" addr add fd10:1::2/128 dev mesh1 nodad
+	# as the kernel has it with any device
+	ip -n "$a" link set mesh1 mtu 1200
+	equal "IPv6 addresses" "$(ip -n "$a" -6 -br addr show dev mesh1)" ""
+	mesh -n "$a" link set mesh1 mtu_auto on
+	prints "1280 on" mtu mesh1
+	ip -n "$a" addr add fd10:1::2/128 dev mesh1 nodad
+}
+
+# lookups COMMAND…: for how many peers the kernel looks up a route meanwhile
+lookups() {
+	local tracing=/sys/kernel/tracing event
+	event=$tracing/events/fib/fib_table_lookup
+	[ -e "$event" ] || mount -t tracefs tracefs "$tracing" 2>/dev/null || true
+	[ -e "$event" ] || skip "this kernel does not trace look-ups"
+	defer "echo 0 >$event/enable"
+	echo >"$tracing/trace"
+	echo 1 >"$event/enable"
+	"$@"
+	# of what is done later the last is this
+	mesh -n "$a" peer del ipmesh0 172.16.60.2
+	busywait is "8980 on" mtu
+	echo 0 >"$event/enable"
+	grep -c '> 172.16.4[0-9]' "$tracing/trace" || true
+}
+
+pods_come() {
+	local i
+	for i in 1 2 3 4 5; do
+		ip -n "$a" link add "cali$i" type veth peer name "pod$i"
+		ip -n "$a" link set "pod$i" up
+		ip -n "$a" link set "cali$i" up
+		ip -n "$a" link set "cali$i" mtu 1400
+		ip -n "$a" route add "10.244.1.$i" dev "cali$i"
+	done
+}
+
+# More peers than are looked at in one go.
+many_peers() {
+	local i n
+	underlay
+	ip_batch "$a" <<-END
+		link set eth0 mtu 9000
+		link set eth1 mtu 2000
+	END
+	mesh -n "$a" link add ipmesh0
+	ip -n "$a" link set ipmesh0 up
+	for ((i = 2; i < 202; i++)); do
+		mesh -n "$a" peer new ipmesh0 "172.16.40.$i"
+	done
+	prints "8980 on" mtu
+	# right before the request is answered
+	mesh -n "$a" peer new ipmesh0 172.16.60.2
+	prints "1980 on" mtu
+	# followed soon
+	ip -n "$a" link set eth1 mtu 1600
+	busywait is "1580 on" mtu
+	ip -n "$a" link set eth0 mtu 1500
+	busywait is "1480 on" mtu
+	ip -n "$a" link set eth0 mtu 9000
+	busywait is "1580 on" mtu
+	# one pass, which is the one that the end of a peer asks for
+	n=$(lookups pods_come)
+	[ "$n" -ge 200 ] || fail "$n look-ups after the end of the narrowest peer"
+	[ "$n" -lt 400 ] || fail "$n look-ups while 5 pods come"
+}
+
+# open NS…: an open device without peers, as a routing daemon uses it
+open_device() {
+	underlay
+	mesh -n "$a" link add ipmesh0 peers open "$@"
+	ip_batch "$a" <<-END
+		link set ipmesh0 up
+		addr add 10.244.1.1/32 dev ipmesh0
+		route add 10.244.2.0/24 via 172.16.40.2 dev ipmesh0 onlink
+		route add 10.244.3.0/24 via 172.16.60.2 dev ipmesh0 onlink
+	END
+}
+
+open_without_peers() {
+	open_device
+	prints "1480 on" mtu
+	ip -n "$a" link set eth0 mtu 1400
+	silent "$a" 10.244.2.1
+	busywait is "1380 on" mtu
+	# both ways, without another packet
+	ip -n "$a" link set eth0 mtu 1350
+	prints "1330 on" mtu
+	ip -n "$a" link set eth0 mtu 9000
+	prints "8980 on" mtu
+	# the narrowest decides
+	silent "$a" 10.244.3.1
+	busywait is "1480 on" mtu
+	# by a route, which goes again
+	ip -n "$a" route add 172.16.60.2 dev eth1 mtu 1300
+	silent "$a" 10.244.3.1
+	busywait is "1280 on" mtu
+	ip -n "$a" route del 172.16.60.2
+	silent "$a" 10.244.3.1
+	busywait is "1480 on" mtu
+	# a peer has its say, and a device that is strict hears of none but peers
+	mesh -n "$a" peer new ipmesh0 172.16.40.2
+	prints "1480 on" mtu
+	mesh -n "$a" link set ipmesh0 peers strict
+	prints "8980 on" mtu
+}
+
+# Before any packet: the device by which the host has its default route.
+by_default_route() {
+	underlay
+	mesh -n "$a" link add ipmesh0
+	prints "1480 on" mtu
+	ip -n "$a" route add default via 172.16.40.2
+	ip -n "$a" link set eth0 mtu 1400
+	prints "1380 on" mtu
+	ip -n "$a" link set eth0 mtu 9000
+	prints "8980 on" mtu
+	mesh -n "$a" link add ipmesh1 peers open local 172.16.60.1
+	prints "1480 on" mtu ipmesh1
 }
 
 # A packet of the automatic MTU passes whole.
@@ -174,4 +371,6 @@ many_devices() {
 	[ "${last% on}" -ge 68 ] || fail "mesh0: $last"
 }
 
-run_tests by_default by_lower_device by_local_address by_peers by_route pinned fits many_devices
+run_tests by_default by_lower_device by_local_address by_peers by_route pinned \
+	room_for_ipv6 room_beside_a_peer many_peers open_without_peers by_default_route \
+	fits many_devices

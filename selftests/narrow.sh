@@ -80,4 +80,56 @@ below_1280() {
 	done
 }
 
-run_tests not_df streams streams_without_discovery below_1280
+# An underlay that has less than IPv6 needs inside, from one moment to the next: both
+# families go on, and all is as before when it is wide again.
+underlay_below_1280() {
+	local family encap mtu
+	for family in 4 6; do
+		for encap in none udp; do
+			nodes
+			mesh_nodes "$family"
+			encap "$a" "$encap"
+			encap "$b" "$encap"
+			for mtu in 1290 1500 1290; do
+				ip -n "$a" link set eth0 mtu "$mtu"
+				ip -n "$b" link set eth0 mtu "$mtu"
+				ping_of "$a" fd10:2::1 -M "do" -s 1232
+				ping_of "$b" fd10:1::1 -M "do" -s 1232
+				once "$a" 10.244.2.1 -M "do" -s 1252
+				ping_of "$a" 10.244.2.1 -M "do" -s 1200
+				ping_of "$a" 10.244.2.1 -M dont -s 1400
+				stream "$a" "$b" fd10:2::1 200000
+				stream "$b" "$a" fd10:1::1 200000
+				stream "$a" "$b" 10.244.2.1 200000
+			done
+		done
+	done
+}
+
+# One peer's route is that narrow, and not the others'.
+peer_below_1280() {
+	local ns
+	nodes
+	mesh_nodes 4
+	ip -n "$a" route add 172.16.40.2 dev eth0 mtu 1200
+	ip -n "$b" route add 172.16.40.1 dev eth0 mtu 1200
+	once "$a" fd10:2::1
+	once "$b" fd10:1::1
+	for ns in "$a" "$b"; do
+		busywait narrowed "$ns"
+	done
+	ping_of "$a" fd10:2::1 -M "do" -s 1232
+	ping_of "$b" fd10:1::1 -M "do" -s 1232
+	stream "$a" "$b" fd10:2::1 200000
+	stream "$b" "$a" fd10:1::1 200000
+	stream "$a" "$b" 10.244.2.1 200000
+}
+
+narrowed() {
+	case $(ip -n "$1" link show ipmesh0) in
+	*"mtu 1280 "*) ;;
+	*) return 1 ;;
+	esac
+}
+
+run_tests not_df streams streams_without_discovery below_1280 underlay_below_1280 peer_below_1280
