@@ -5,7 +5,6 @@
 #include <linux/netdevice.h>
 #include <net/addrconf.h>
 #include <net/ip_tunnels.h>
-#include <net/neighbour.h>
 #include <net/rtnetlink.h>
 
 #include <uapi/linux/ipmesh.h>
@@ -15,6 +14,7 @@
 #include "device.h"
 #include "ethtool.h"
 #include "mtu.h"
+#include "neigh.h"
 #include "peer.h"
 #include "privilege.h"
 #include "quota.h"
@@ -79,8 +79,10 @@ static int device_open(struct net_device *dev)
 	struct inet6_dev *idev = __in6_dev_get(dev);
 
 	/* No node answers on the link-local address that would be made up. */
-	if (idev)
+	if (idev) {
 		idev->cnf.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
+		ipmesh_neigh_quiet(idev);
+	}
 	return 0;
 }
 
@@ -109,22 +111,6 @@ static int device_get_iflink(const struct net_device *dev)
 	return link;
 }
 
-/* neigh_direct_output(), which not every kernel exports */
-static int neigh_output_direct(struct neighbour *n, struct sk_buff *skb)
-{
-	return dev_queue_xmit(skb);
-}
-
-/* A neighbour here has no link-layer header for its output to write. The device has
- * header_ops nevertheless: a packet socket learns the protocol by them.
- */
-static int device_neigh_construct(struct net_device *dev, struct neighbour *n)
-{
-	if (n->nud_state & NUD_NOARP)
-		n->output = neigh_output_direct;
-	return 0;
-}
-
 static const struct net_device_ops device_ops = {
 	.ndo_init		= device_init,
 	.ndo_uninit		= device_uninit,
@@ -133,7 +119,7 @@ static const struct net_device_ops device_ops = {
 	.ndo_change_mtu		= device_change_mtu,
 	.ndo_get_stats64	= device_get_stats64,
 	.ndo_get_iflink		= device_get_iflink,
-	.ndo_neigh_construct	= device_neigh_construct,
+	.ndo_neigh_construct	= ipmesh_neigh_construct,
 };
 
 static const struct device_type device_type = {
@@ -168,7 +154,7 @@ static void device_setup(struct net_device *dev)
 
 	dev->type = ARPHRD_TUNNEL;
 	/* On a point-to-point device all IPv4 nexthops share one neighbour,
-	 * however many peers there are.
+	 * however many peers there are; neigh.c does the same for IPv6.
 	 */
 	dev->flags = IFF_NOARP | IFF_POINTOPOINT;
 	dev->addr_len = sizeof(__be32);

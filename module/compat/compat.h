@@ -132,6 +132,11 @@ enum skb_drop_reason {
 #else
 #define IPMESH_REASON_XFRM_POLICY	SKB_DROP_REASON_NOT_SPECIFIED
 #endif
+#ifdef IPMESH_HAVE_REASON_BPF_CGROUP_EGRESS
+#define IPMESH_REASON_BPF_EGRESS	SKB_DROP_REASON_BPF_CGROUP_EGRESS
+#else
+#define IPMESH_REASON_BPF_EGRESS	SKB_DROP_REASON_NOT_SPECIFIED
+#endif
 
 static inline void ipmesh_compat_free_skb(struct sk_buff *skb, enum skb_drop_reason reason)
 {
@@ -251,6 +256,13 @@ static inline void dev_get_tstats64(struct net_device *dev, struct rtnl_link_sta
 #define ipmesh_compat_count_refused4(net, len)	IP_UPD_PO_STATS(net, IPSTATS_MIB_OUT, len)
 #define ipmesh_compat_count_transmit6(net, idev, len)			\
 	do { (void)(net); (void)(idev); (void)(len); } while (0)
+#endif
+
+/* A route that is in no table but the list of such routes, which it is on for life */
+#ifdef IPMESH_HAVE_DST_UNCACHED
+#define ipmesh_compat_rt6_uncached(rt)	((rt)->dst.rt_uncached_list)
+#else
+#define ipmesh_compat_rt6_uncached(rt)	((rt)->rt6i_uncached_list)
 #endif
 
 /* A sentence with arguments: the extack has room for it since 6.2. Earlier it holds a
