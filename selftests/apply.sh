@@ -278,6 +278,20 @@ narrow_path() {
 	prints none mtu_of 10.244.1.0/24
 }
 
+# A device that follows is no narrower than IPv6 takes: IPv4's routes are.
+path_below_1280() {
+	hosts
+	pinned "mtu: auto"
+	apply "$master" -f "$tmp/pinned.yaml" >/dev/null
+	ip -n "$master" route add 172.16.40.198 dev ens160 mtu 1200
+	apply "$master" -f "$tmp/pinned.yaml" >/dev/null
+	prints 1180 mtu_of 10.244.1.0/24
+	contains "second run" "$(apply "$master" -f "$tmp/pinned.yaml")" "no changes"
+	ip -n "$master" route del 172.16.40.198
+	apply "$master" -f "$tmp/pinned.yaml" >/dev/null
+	prints none mtu_of 10.244.1.0/24
+}
+
 # What a router said of one endpoint is nothing that a route is to keep.
 learned_path() {
 	local r
@@ -478,5 +492,5 @@ refused_whole() {
 }
 
 run_tests cluster_state forms second_run monitor_sees dry_run node_added node_address modes \
-	onlink_gateway annotations narrow_path learned_path pool_routes \
+	onlink_gateway annotations narrow_path path_below_1280 learned_path pool_routes \
 	pool_families pool_twice half_done not_ours refused_whole

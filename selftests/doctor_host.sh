@@ -158,6 +158,37 @@ neighbours() {
 	equal "limit" "$(found neighbour_limit what)" ""
 }
 
+# Whoever has filled it.
+neighbour_table() {
+	local i
+	defer "restore_host6 '$(sysctl -n net.ipv6.neigh.default.gc_thresh{1,2,3} | paste -sd' ')'"
+	sysctl -qw net.ipv6.neigh.default.gc_thresh3=64
+	ip link add doctor0 type dummy
+	ip link set doctor0 up
+	ipmesh link add doctor1 address 10.244.1.1/32
+	host_look
+	equal "table" "$(found neighbour_table what)" ""
+	for ((i = 0; i < 60; i++)); do
+		echo "neigh add fd00::$i lladdr 02:00:00:00:00:01 nud stale dev doctor0"
+	done | ip -6 -batch -
+	host_look
+	contains "table" "$(found neighbour_table what)" "the table of IPv6 neighbours takes 64 and has 6"
+	contains "table" "$(found neighbour_table what)" "of which 60 are of doctor0"
+	found neighbour_table 'commands[]' | sh -e >/dev/null
+	host_look
+	equal "table" "$(found neighbour_table what)" ""
+}
+
+restore_host6() {
+	local i=1 v
+	for v in $1; do
+		sysctl -qw "net.ipv6.neigh.default.gc_thresh$i=$v"
+		i=$((i + 1))
+	done
+	ip link del doctor1
+	ip link del doctor0
+} 2>/dev/null
+
 host_look() {
 	mkdir -p "$tmp/root"
 	ipmesh doctor --root "$tmp/root" doctor1 -j >"$tmp/found" || [ $? -eq 1 ]
@@ -289,5 +320,5 @@ module() {
 	contains "module_missing" "$got" 'this kernel has none: install it'
 }
 
-run_tests forwarding boot rp_filter rp_filter_underlay dotted neighbours route_limit \
+run_tests forwarding boot rp_filter rp_filter_underlay dotted neighbours neighbour_table route_limit \
 	network_manager networkd module

@@ -47,6 +47,12 @@ sizes() {
 	in_ns "$a" ipmesh link set ipmesh0 mtu 1279
 	in_ns "$a" ipmesh peer set 172.16.40.2 cidr fd10:2::/64 noroute
 	mends "$a" problem mtu_ipv6 1279
+	# and the device has no less
+	ip -n "$a" link set eth0 mtu 1290
+	by_hand "$a" warning mtu_ipv6 "follows the underlay down to MTU 1280, but eth0, with 1290, leaves 1270"
+	equal "mtu" "$(found mtu what)" ""
+	equal "problems" "$(in_ns "$a" ipmesh -j show ipmesh0 |
+		jq '[.[].problems[] | select(.problem == "mtu_too_large")] | length')" 0
 }
 
 nhid() {

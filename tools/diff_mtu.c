@@ -2,9 +2,10 @@
 /*
  * Peers whose way is narrower than the device.
  *
- * A device that follows all its peers' routes is as narrow as the narrowest.
- * One with an MTU of its own, or that follows one lower device, is not: then
- * the routes to such peers have an MTU, so that senders need not learn it.
+ * A device that follows all its peers' routes is as narrow as the narrowest, but no
+ * narrower than IPv6 takes. One with an MTU of its own, or that follows one lower device,
+ * may be wider: then the routes to such peers have an MTU, so that senders need not learn
+ * it.
  */
 #include <linux/if_link.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 #include "diff.h"
 #include "err.h"
+#include "sysctl.h"
 
 #define OUTER_IPV4	20
 #define OUTER_IPV6	40
@@ -89,6 +91,33 @@ static bool is_udp(const struct want *w, const struct have *h,
 	return encap == IPMESH_ENCAP_UDP;
 }
 
+/* Less than that the module does not follow, unless IPv6 is off. */
+static uint32_t least_mtu(const struct want *w)
+{
+	long off;
+
+	return (sysctl_read(&off, "net/ipv6/conf/%s/disable_ipv6", w->dev) && !off) ||
+	       (sysctl_read(&off, "net/ipv6/conf/default/disable_ipv6") && !off) ?
+	       IPV6_MIN_MTU : 0;
+}
+
+/* Is there anything on this host by which a way may be narrower than that? Devices of our
+ * kind follow.
+ */
+static bool any_narrow(const struct paths *p, uint32_t least)
+{
+	const struct rtroutes *r = &p->h->routes;
+
+	least += OUTER_IPV6 + OUTER_UDP;
+	for (size_t i = 0; i < p->links.n; i++)
+		if (p->links.v[i].mtu < least && strcmp(p->links.v[i].kind, IPMESH_KIND))
+			return true;
+	for (size_t i = 0; i < r->n; i++)
+		if (r->v[i].mtu && r->v[i].mtu < least)
+			return true;
+	return false;
+}
+
 /* The MTU that the device will have, inside; 0: as its narrowest peer's. */
 static uint32_t device_mtu(const struct want *w, const struct paths *p,
 			   uint32_t lower, uint32_t overhead)
@@ -106,7 +135,10 @@ static uint32_t device_mtu(const struct want *w, const struct paths *p,
 			overhead += OUTER_UDP;
 			break;
 		}
-	return mtu > overhead ? mtu - overhead : 0;
+	if (!mtu)
+		return 0;
+	mtu = mtu > overhead ? mtu - overhead : 0;
+	return mtu > least_mtu(w) ? mtu : least_mtu(w);
 }
 
 static void ask(struct paths *p, const struct want *w, uint32_t lower)
@@ -134,7 +166,7 @@ int diff_mtu(struct diff *d)
 	int e;
 
 	d->mtu = xcalloc(w->n_peers, sizeof(*d->mtu));
-	if (!w->n_peers || (!w->mtu && !lower))
+	if (!w->n_peers)
 		return 0;
 	e = rtlink_dump(p.h->nl, NULL, &p.links);
 	if (e) {
@@ -143,7 +175,10 @@ int diff_mtu(struct diff *d)
 		return -1;
 	}
 	p.mtu = xcalloc(w->n_peers, sizeof(*p.mtu));
-	mtu = device_mtu(w, &p, lower, overhead);
+	mtu = w->mtu || lower ? device_mtu(w, &p, lower, overhead) : 0;
+	/* that of the narrowest peer, or more */
+	if (!mtu && any_narrow(&p, least_mtu(w)))
+		mtu = least_mtu(w);
 	if (mtu)
 		ask(&p, w, lower);
 	for (size_t i = 0; i < w->n_peers && mtu; i++) {

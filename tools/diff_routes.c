@@ -12,7 +12,6 @@
 #include "diff.h"
 #include "err.h"
 
-#define IPV6_MIN_MTU	1280
 
 /* Prefixes that hold each other, at most. */
 #define NEST_MAX	130

@@ -6,8 +6,6 @@
 #include "doctor.h"
 #include "err.h"
 
-#define IPV6_MIN_MTU	1280
-
 /* What the tunnel's headers take of a packet to that peer. */
 static uint32_t overhead(const struct have *h, const struct peer *p)
 {
@@ -49,6 +47,16 @@ static void device(struct doctor *d, const struct have *h, uint32_t most,
 {
 	struct finding *f;
 
+	if (most && h->link.mtu > most && h->link.attrs.mtu_auto &&
+	    h->link.mtu <= IPV6_MIN_MTU) {
+		f = doctor_find(d, SEVERITY_WARNING, "mtu_ipv6",
+				"IPv6 has no less: its full packets to that peer are cut in two",
+				"%s follows the underlay down to MTU %u, but %s, with %u, leaves %u for packets to %s",
+				h->link.name, h->link.mtu, lower->name, lower->mtu,
+				most, addr_str(&p->endpoint));
+		finding_by_hand(f, "raise the MTU of the underlay");
+		return;
+	}
 	if (most && h->link.mtu > most) {
 		f = doctor_find(d, SEVERITY_PROBLEM, "mtu",
 				"full packets to that peer do not fit: they are cut in two, or dropped where DF is set",

@@ -6,6 +6,7 @@
 
 #include "doctor.h"
 #include "err.h"
+#include "rtneigh.h"
 #include "sysctl.h"
 
 /* --- forwarding ---------------------------------------------------------------- */
@@ -190,28 +191,69 @@ static size_t on_link(const struct doctor *d, uint8_t family)
 	return n;
 }
 
-static void neighbours(struct doctor *d, uint8_t family, const char *ip)
+static void raise_limit(struct doctor *d, struct finding *f, const char *ip, size_t n)
 {
-	size_t n = on_link(d, family), room;
-	struct finding *f;
+	size_t room;
 	char *key;
-	long max;
 
-	/* It is the whole host's: a namespace does not see it. */
-	if (!sysctl_read(&max, "net/%s/neigh/default/gc_thresh3", ip) || max < 0 ||
-	    n <= (size_t)max / 10 * 9)
-		return;
 	for (room = 1024; room < n * 2; room *= 2)
 		;
-	f = doctor_find(d, SEVERITY_PROBLEM, "neighbour_limit",
-			"when it is full packets to some peers are dropped, and each look-up searches it for room",
-			"%zu peers are %s neighbours on the link, and the table takes %ld",
-			n, family_name(family), max);
 	for (int i = 3; i; i--, room /= 2) {
 		key = xasprintf("net/%s/neigh/default/gc_thresh%d", ip, i);
 		sysctl_mend(d, f, key, (long)room);
 		free(key);
 	}
+}
+
+static const char neighbours_why[] =
+	"when it is full packets to some peers are dropped, and each look-up searches it for room";
+
+/* What is in the table, whoever has put it there: a tunnel may have an entry for each
+ * nexthop, or for each pod.
+ */
+static void table_full(struct doctor *d, uint8_t family, const char *ip, size_t limit)
+{
+	const struct rtneigh_use *most = NULL;
+	struct rtneighs l = { 0 };
+	struct finding *f;
+	size_t n = 0;
+
+	if (rtneigh_dump(d->nl, family, &l)) {
+		rtneighs_free(&l);
+		return;
+	}
+	for (size_t i = 0; i < l.n; i++) {
+		n += l.v[i].n;
+		if (!most || l.v[i].n > most->n)
+			most = &l.v[i];
+	}
+	if (n > limit / 10 * 9) {
+		f = doctor_find(d, SEVERITY_PROBLEM, "neighbour_table", neighbours_why,
+				"the table of %s neighbours takes %zu and has %zu, of which %zu are of %s",
+				family_name(family), limit, n, most->n,
+				rtlink_name(most->ifindex));
+		raise_limit(d, f, ip, n);
+	}
+	rtneighs_free(&l);
+}
+
+static void neighbours(struct doctor *d, uint8_t family, const char *ip)
+{
+	size_t n = on_link(d, family);
+	struct finding *f;
+	long max;
+
+	/* It is the whole host's: a namespace does not see it. */
+	if (!sysctl_read(&max, "net/%s/neigh/default/gc_thresh3", ip) || max <= 0)
+		return;
+	if (n <= (size_t)max / 10 * 9) {
+		table_full(d, family, ip, (size_t)max);
+		return;
+	}
+	f = doctor_find(d, SEVERITY_PROBLEM, "neighbour_limit", neighbours_why,
+			"%zu peers are %s neighbours on the link, and the table takes %ld",
+			n, family_name(family), max);
+	raise_limit(d, f, ip, n);
 }
 
 static void routes6(struct doctor *d)

@@ -61,7 +61,9 @@ static void look_at_mtu(struct look *k, const struct rtlink *l,
 		if (mtu && (!k->mtu_max || mtu < k->mtu_max))
 			k->mtu_max = mtu;
 	}
-	k->n[PROBLEM_MTU] = k->mtu_max && l->mtu > k->mtu_max;
+	/* one that follows is no narrower than IPv6 takes */
+	k->n[PROBLEM_MTU] = k->mtu_max && l->mtu > k->mtu_max &&
+			    !(l->attrs.mtu_auto && l->mtu <= IPV6_MIN_MTU);
 }
 
 void look_at(struct look *k, const struct rtlink *l, const struct peers *peers,

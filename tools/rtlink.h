@@ -6,6 +6,9 @@
 #include <net/if.h>
 #include "drops.h"
 #include "linkattr.h"
+
+/* RFC 8200 5: the kernel has no IPv6 on a device with less. */
+#define IPV6_MIN_MTU	1280
 #include "nl.h"
 
 #define IPMESH_KIND	"ipmesh"
