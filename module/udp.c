@@ -88,7 +88,10 @@ static __be16 gro_proto(struct sk_buff *skb)
 	return first ? inner_proto(*first) : 0;
 }
 
-/* Merges by the inner headers; the outer ones were compared by then. */
+/* Merges by the inner headers. That this is a tunnel stays marked: by the mark the kernel
+ * knows which IP header is the inner one, compares the outer ones too, and leaves alone a
+ * further tunnel inside, of which a packet has no room to tell.
+ */
 static struct sk_buff *port_gro_receive(struct sock *sk, struct list_head *head,
 					struct sk_buff *skb)
 {
@@ -96,10 +99,6 @@ static struct sk_buff *port_gro_receive(struct sock *sk, struct list_head *head,
 	__be16 proto = gro_proto(skb);
 	struct sk_buff *pp = NULL;
 	struct sk_buff *p;
-
-	/* the inner packet may well be in UDP again */
-	NAPI_GRO_CB(skb)->encap_mark = 0;
-	NAPI_GRO_CB(skb)->is_fou = 1;
 
 	ptype = proto ? gro_find_receive_by_type(proto) : NULL;
 	if (!ptype) {
