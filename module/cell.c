@@ -21,33 +21,14 @@
 #define BATCH	16
 
 /**
- * enum locking - how the queue of a cell is guarded
- * @UNLOCKED: the NAPI runs on the CPU that fills the queue, and BH are off for both
- * @LOCKING: the NAPI was found on another CPU, and waits until all know of the lock
- * @LOCKED: by the queue's lock, for good
- */
-enum locking {
-	UNLOCKED,
-	LOCKING,
-	LOCKED,
-};
-
-/**
  * struct ipmesh_cell - one CPU's queue
- * @queue: packets that wait; guarded as @locking tells
- * @locking: enum locking; written by the NAPI, and from LOCKING on by @rcu's callback
- * @cpu: whose packets are in @queue; constant
+ * @queue: packets that wait; under its lock, as the NAPI may run on another CPU: when it
+ *	has a thread (/sys/class/net/DEV/threaded), and when the queue's CPU has gone offline
  * @napi: hands on what is in @queue
- * @cells: all CPUs' cells; constant
- * @rcu: for the grace period of LOCKING, and for the last one
  */
 struct ipmesh_cell {
 	struct sk_buff_head queue;
-	int locking;
-	int cpu;
 	struct napi_struct napi;
-	struct ipmesh_cell __percpu *cells;
-	struct rcu_head rcu;
 };
 
 /* This CPU is handing on packets: what they lead to waits, lest the stack gets deep. */
@@ -57,22 +38,29 @@ static DEFINE_PER_CPU(bool, handing_on);
 
 static bool queue_packet(struct ipmesh_cell *cell, struct sk_buff *skb)
 {
-	if (unlikely(skb_queue_len(&cell->queue) > ipmesh_compat_max_backlog()))
+	unsigned int len;
+
+	spin_lock(&cell->queue.lock);
+	len = skb_queue_len(&cell->queue);
+	if (unlikely(len > ipmesh_compat_max_backlog())) {
+		spin_unlock(&cell->queue.lock);
 		return false;
+	}
 	__skb_queue_tail(&cell->queue, skb);
-	if (skb_queue_len(&cell->queue) == 1)
+	spin_unlock(&cell->queue.lock);
+	if (!len)
 		napi_schedule(&cell->napi);
 	return true;
 }
 
 /* Whether a packet may go at once: one of many segments, for which a NAPI of its own would
- * be as much as all the rest, and that overtakes nothing.
+ * be as much as all the rest, and that overtakes nothing. A NAPI with a thread is to do all
+ * the work.
  */
 static bool may_go_at_once(const struct ipmesh_cell *cell, const struct sk_buff *skb)
 {
-	return skb_is_gso(skb) && READ_ONCE(cell->locking) == UNLOCKED &&
-	       skb_queue_empty(&cell->queue) && !ipmesh_compat_gro_holds(&cell->napi) &&
-	       !__this_cpu_read(handing_on);
+	return skb_is_gso(skb) && ipmesh_compat_napi_rests(&cell->napi) &&
+	       !ipmesh_compat_gro_holds(&cell->napi) && !__this_cpu_read(handing_on);
 }
 
 static noinline void receive_large(struct ipmesh_dev *ipm, struct sk_buff *skb)
@@ -98,7 +86,6 @@ static noinline void receive_large(struct ipmesh_dev *ipm, struct sk_buff *skb)
 bool ipmesh_cell_receive(struct ipmesh_dev *ipm, struct sk_buff *skb)
 {
 	struct ipmesh_cell *cell = this_cpu_ptr(ipm->cells);
-	bool taken;
 
 	if (unlikely(!(ipm->dev->flags & IFF_UP)))
 		return false;
@@ -106,63 +93,19 @@ bool ipmesh_cell_receive(struct ipmesh_dev *ipm, struct sk_buff *skb)
 		receive_large(ipm, skb);
 		return true;
 	}
-	if (likely(READ_ONCE(cell->locking) == UNLOCKED))
-		return queue_packet(cell, skb);
-	spin_lock(&cell->queue.lock);
-	taken = queue_packet(cell, skb);
-	spin_unlock(&cell->queue.lock);
-	return taken;
+	return queue_packet(cell, skb);
 }
 
 /* --- emptying ---------------------------------------------------------------------- */
 
-/* From here on the queue is filled under its lock. */
-static void all_lock(struct rcu_head *rcu)
-{
-	struct ipmesh_cell *cell = container_of(rcu, struct ipmesh_cell, rcu);
-
-	/* pairs with may_empty(): the packets that were queued before are there */
-	smp_store_release(&cell->locking, LOCKED);
-	napi_schedule(&cell->napi);
-}
-
-/* A NAPI runs on another CPU than the one that has scheduled it when it has a thread
- * (/sys/class/net/DEV/threaded), and when that one has gone offline. As it may be on any
- * then, the queue is not touched until every CPU that saw no need of a lock is done.
- */
-static bool may_empty(struct ipmesh_cell *cell)
-{
-	/* pairs with all_lock() */
-	int locking = smp_load_acquire(&cell->locking);
-
-	if (likely(cell->cpu == smp_processor_id()) || locking == LOCKED)
-		return true;
-	if (locking == UNLOCKED) {
-		WRITE_ONCE(cell->locking, LOCKING);
-		call_rcu(&cell->rcu, all_lock);
-	}
-	return false;
-}
-
-static unsigned int take_packets(struct ipmesh_cell *cell, struct sk_buff **skbs,
+static unsigned int next_packets(struct ipmesh_cell *cell, struct sk_buff **skbs,
 				 unsigned int max)
 {
 	unsigned int n = 0;
 
+	spin_lock(&cell->queue.lock);
 	while (n < max && (skbs[n] = __skb_dequeue(&cell->queue)))
 		n++;
-	return n;
-}
-
-static unsigned int next_packets(struct ipmesh_cell *cell, struct sk_buff **skbs,
-				 unsigned int max)
-{
-	unsigned int n;
-
-	if (likely(READ_ONCE(cell->locking) == UNLOCKED))
-		return take_packets(cell, skbs, max);
-	spin_lock(&cell->queue.lock);
-	n = take_packets(cell, skbs, max);
 	spin_unlock(&cell->queue.lock);
 	return n;
 }
@@ -224,17 +167,16 @@ static int work_off(struct ipmesh_cell *cell, int budget)
 	return work;
 }
 
-static int poll(struct napi_struct *napi, int budget)
+static int cell_poll(struct napi_struct *napi, int budget)
 {
 	struct ipmesh_cell *cell = container_of(napi, struct ipmesh_cell, napi);
-	int work = 0;
+	int work;
 
 	/* netpoll, which is for what has been sent */
 	if (unlikely(!budget))
 		return 0;
 	__this_cpu_write(handing_on, true);
-	if (likely(may_empty(cell)))
-		work = work_off(cell, budget);
+	work = work_off(cell, budget);
 	if (work < budget)
 		napi_complete_done(napi, work);
 	__this_cpu_write(handing_on, false);
@@ -260,46 +202,41 @@ int ipmesh_cell_alloc(struct ipmesh_dev *ipm)
 		struct ipmesh_cell *cell = per_cpu_ptr(ipm->cells, cpu);
 
 		skb_queue_head_init(&cell->queue);
-		/* there, BH off does not keep others off the CPU */
-		cell->locking = IS_ENABLED(CONFIG_PREEMPT_RT) ? LOCKED : UNLOCKED;
-		cell->cpu = cpu;
-		cell->cells = ipm->cells;
 		/* there is nothing to poll for while the queue is empty */
 		set_bit(NAPI_STATE_NO_BUSY_POLL, &cell->napi.state);
-		ipmesh_compat_napi_add(ipm->dev, &cell->napi, poll);
+		ipmesh_compat_napi_add(ipm->dev, &cell->napi, cell_poll);
 		napi_enable(&cell->napi);
 	}
 	return 0;
 }
 
-static void free_cells(struct rcu_head *rcu)
-{
-	free_percpu(container_of(rcu, struct ipmesh_cell, rcu)->cells);
-}
-
 /**
- * ipmesh_cell_free - the reverse, with what waits
- * @ipm: the device, which receives nothing any more
+ * ipmesh_cell_stop - hand on no more packets, and drop those that wait
+ * @ipm: the device, which is down, and has been for a grace period: none is queued any more
  *
- * Context: process.
+ * The core frees a device's counters before its driver hears of the device again: from
+ * here on nothing counts.
+ *
+ * Context: process, RTNL.
  */
-void ipmesh_cell_free(struct ipmesh_dev *ipm)
+void ipmesh_cell_stop(struct ipmesh_dev *ipm)
 {
-	struct ipmesh_cell *cell;
-	bool barrier = false;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		cell = per_cpu_ptr(ipm->cells, cpu);
+		struct ipmesh_cell *cell = per_cpu_ptr(ipm->cells, cpu);
+
 		napi_disable(&cell->napi);
 		__netif_napi_del(&cell->napi);
-		__skb_queue_purge(&cell->queue);
-		barrier |= READ_ONCE(cell->locking) == LOCKING;
+		skb_queue_purge(&cell->queue);
 	}
-	if (barrier)
-		rcu_barrier();
-	/* netpoll goes through a device's NAPIs under RCU */
-	cell = per_cpu_ptr(ipm->cells, cpumask_first(cpu_possible_mask));
-	ipm->cells = NULL;
-	call_rcu(&cell->rcu, free_cells);
+}
+
+/**
+ * ipmesh_cell_free - free the queues of a device
+ * @ipm: the device, stopped for a grace period: netpoll goes through NAPIs under RCU
+ */
+void ipmesh_cell_free(struct ipmesh_dev *ipm)
+{
+	free_percpu(ipm->cells);
 }

@@ -10,6 +10,7 @@ struct sk_buff;
 bool ipmesh_cell_receive(struct ipmesh_dev *ipm, struct sk_buff *skb);
 
 int ipmesh_cell_alloc(struct ipmesh_dev *ipm);
+void ipmesh_cell_stop(struct ipmesh_dev *ipm);
 void ipmesh_cell_free(struct ipmesh_dev *ipm);
 
 #endif /* _IPMESH_CELL_H */

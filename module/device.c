@@ -50,14 +50,15 @@ free_tstats:
 	return err;
 }
 
-/* The last packets may still be on their way: what they use goes with
- * device_free(), after a grace period.
+/* The device has been down for a grace period: no packet comes to its queues any more.
+ * Others may still look at it: what they read goes with device_free(), after another one.
  */
 static void device_uninit(struct net_device *dev)
 {
 	struct ipmesh_dev *ipm = netdev_priv(dev);
 
 	ipmesh_conf_remove(ipm);
+	ipmesh_cell_stop(ipm);
 	ipmesh_peer_flush(ipm);
 	ipmesh_quota_leave(ipm);
 }

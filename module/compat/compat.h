@@ -175,6 +175,15 @@ static inline bool ipmesh_compat_gro_holds(const struct napi_struct *napi)
 #endif
 }
 
+/* Whether a NAPI is neither scheduled nor polling, and has no thread, as it may since 5.12 */
+#ifndef IPMESH_HAVE_NAPI_THREADED
+#define NAPIF_STATE_THREADED	0
+#endif
+static inline bool ipmesh_compat_napi_rests(const struct napi_struct *napi)
+{
+	return !(READ_ONCE(napi->state) & (NAPIF_STATE_SCHED | NAPIF_STATE_THREADED));
+}
+
 /* What every packet needs is together in net_hotdata since 6.9 */
 #ifdef IPMESH_HAVE_HOTDATA
 #include <net/hotdata.h>
