@@ -112,7 +112,7 @@ static __always_inline unsigned int check4(const struct ipmesh_conf *conf,
 	if (unlikely(!pskb_may_pull(skb, sizeof(*iph))))
 		return refuse(conf, cb, IPMESH_A_DROPS_RX_INVALID);
 	iph = (const struct iphdr *)skb->data;
-	len = ntohs(iph->tot_len);
+	len = ipmesh_compat_totlen(skb, iph);
 	if (unlikely(iph->version != 4 || iph->ihl < 5 || len < iph->ihl * 4 ||
 		     len > skb->len))
 		return refuse(conf, cb, IPMESH_A_DROPS_RX_INVALID);

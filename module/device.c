@@ -167,6 +167,7 @@ static void device_setup(struct net_device *dev)
 	dev->features |= DEVICE_FEATURES;
 	dev->hw_features |= DEVICE_FEATURES;
 	ipmesh_compat_set_lltx(dev);
+	ipmesh_compat_set_tso_max_size(dev);
 	/* the route names the endpoint by its gateway */
 	netif_keep_dst(dev);
 }

@@ -37,7 +37,7 @@ void ipmesh_header_push_udp(const struct ipmesh_send *send, struct sk_buff *skb)
 	uh = udp_hdr(skb);
 	uh->source = sport;
 	uh->dest = send->dport;
-	uh->len = htons(len);
+	udp_set_len(uh, len);
 	if (send->conf->family == AF_INET)
 		udp_set_csum(!send->conf->csum, skb, send->saddr,
 			     ipmesh_addr_get4(&send->endpoint), len);

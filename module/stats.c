@@ -10,6 +10,7 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/ip.h>
+#include <net/ipv6.h>
 #include <net/netlink.h>
 
 #include "device.h"
@@ -248,6 +249,22 @@ int ipmesh_stats_fill_drops(struct sk_buff *skb, const u64 *sums)
 	return 0;
 }
 
+/* Of an IP header, with IPv6 extension headers. */
+static unsigned int network_hdrlen(const struct sk_buff *skb)
+{
+	__be16 frag_off;
+	u8 next;
+	int len;
+
+	if (skb->protocol == htons(ETH_P_IP))
+		return ip_hdrlen(skb);
+	next = ipv6_hdr(skb)->nexthdr;
+	if (likely(next == IPPROTO_TCP || next == IPPROTO_UDP))
+		return sizeof(struct ipv6hdr);
+	len = ipv6_skip_exthdr(skb, sizeof(struct ipv6hdr), &next, &frag_off);
+	return len < 0 ? sizeof(struct ipv6hdr) : len;
+}
+
 /* Of a TCP header that is not linear. */
 static noinline unsigned int far_tcp_hdrlen(const struct sk_buff *skb, unsigned int offset)
 {
@@ -271,12 +288,12 @@ static noinline unsigned int far_tcp_hdrlen(const struct sk_buff *skb, unsigned 
 unsigned int ipmesh_stats_gso(const struct sk_buff *skb, unsigned int *bytes)
 {
 	const struct skb_shared_info *shinfo = skb_shinfo(skb);
-	unsigned int hdr = skb->protocol == htons(ETH_P_IP) ? ip_hdrlen(skb) :
-							     sizeof(struct ipv6hdr);
 	unsigned int segs = shinfo->gso_segs;
+	unsigned int hdr;
 
 	if (segs <= 1)
 		return 1;
+	hdr = network_hdrlen(skb);
 	/* the transport header's place is not yet known on the way in */
 	if (!(shinfo->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)))
 		hdr += sizeof(struct udphdr);

@@ -13,8 +13,10 @@
 #error "ipmesh needs Linux 5.10 or later"
 #endif
 
+#include <linux/ip.h>
 #include <linux/netdevice.h>
 #include <linux/netlink.h>
+#include <linux/udp.h>
 #include <net/genetlink.h>
 #include <net/rtnetlink.h>
 #include <net/udp.h>
@@ -195,6 +197,38 @@ static inline bool ipmesh_compat_napi_rests(const struct napi_struct *napi)
 /* GRO of forwarded UDP appeared in 5.12 */
 #ifndef NETIF_F_GRO_UDP_FWD
 #define NETIF_F_GRO_UDP_FWD	0
+#endif
+
+/* The length of an IPv4 packet, which is all of @skb. A packet above 64 KiB has none in its
+ * header (BIG TCP, since 6.3): it is one of many segments.
+ */
+static inline unsigned int ipmesh_compat_totlen(const struct sk_buff *skb,
+						const struct iphdr *iph)
+{
+	unsigned int len = ntohs(iph->tot_len);
+
+#ifdef IPMESH_HAVE_TOTLEN
+	if (unlikely(!len) && skb_is_gso(skb) && skb_is_gso_tcp(skb))
+		return skb->len;
+#endif
+	return len;
+}
+
+/* Packets above 64 KiB can be sent into tunnels since 7.0 or so. Earlier, UDP had no length
+ * for them, and IPv6 an option in each of them that nobody took off inside a tunnel.
+ */
+static inline void ipmesh_compat_set_tso_max_size(struct net_device *dev)
+{
+#ifdef IPMESH_HAVE_UDP_SET_LEN
+	netif_set_tso_max_size(dev, GSO_MAX_SIZE);
+#endif
+}
+
+#ifndef IPMESH_HAVE_UDP_SET_LEN
+static inline void udp_set_len(struct udphdr *uh, unsigned int len)
+{
+	uh->len = htons(len);
+}
 #endif
 
 /* Whether any UDP socket takes part in GRO; no longer exported since 7.1 or so */
