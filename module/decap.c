@@ -181,9 +181,10 @@ static void count_received(const struct ipmesh_dev *ipm, struct ipmesh_part_rx *
 }
 
 /* Congestion that the outer header met is carried inside, and so is ECT(1), RFC
- * 6040 4.2. The header that is written may be shared with a tap on the underlay.
+ * 6040 4.2. The header that is written may be shared with a tap on the underlay. Returns 0
+ * or the cause of a drop.
  */
-static noinline bool decapsulate_ecn(struct sk_buff *skb, u8 tos)
+static noinline unsigned int decapsulate_ecn(struct sk_buff *skb, u8 tos)
 {
 	bool inner4 = skb->protocol == htons(ETH_P_IP);
 	unsigned int len = inner4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
@@ -193,8 +194,8 @@ static noinline bool decapsulate_ecn(struct sk_buff *skb, u8 tos)
 	/* ECT(1) and CE have this bit, and nothing else is carried */
 	if ((tos & INET_ECN_ECT_1) && ((tos ^ inner) & INET_ECN_MASK) &&
 	    skb_ensure_writable(skb, len))
-		return false;
-	return INET_ECN_decapsulate(skb, tos, inner) <= 1;
+		return IPMESH_A_DROPS_NO_MEMORY;
+	return INET_ECN_decapsulate(skb, tos, inner) <= 1 ? 0 : IPMESH_A_DROPS_ECN;
 }
 
 /* What iptunnel_pull_header() does, but for the outer headers, which are pulled. */
@@ -221,6 +222,7 @@ static unsigned int finish(const struct ipmesh_conf *conf, struct sk_buff *skb)
 	struct ipmesh_dev *ipm = conf->ipm;
 	unsigned int len = skb->len;
 	unsigned int packets, bytes;
+	unsigned int cause;
 
 	if (unlikely(cb->cause))
 		return cb->cause;
@@ -230,8 +232,11 @@ static unsigned int finish(const struct ipmesh_conf *conf, struct sk_buff *skb)
 	if (become_inner(skb, cb->inner_proto, !net_eq(ipm->net, dev_net(ipm->dev))))
 		return IPMESH_A_DROPS_NO_MEMORY;
 	/* Not-ECT outside changes nothing, and forbids nothing */
-	if ((cb->tos & INET_ECN_MASK) && unlikely(!decapsulate_ecn(skb, cb->tos)))
-		return IPMESH_A_DROPS_ECN;
+	if (cb->tos & INET_ECN_MASK) {
+		cause = decapsulate_ecn(skb, cb->tos);
+		if (unlikely(cause))
+			return cause;
+	}
 	packets = ipmesh_stats_segments(skb, &bytes);
 	count_received(ipm, cb->rx, packets, bytes);
 	trace_ipmesh_rcv(ipm->dev, &cb->endpoint, len);
@@ -284,5 +289,7 @@ void ipmesh_decap_drop(const struct ipmesh_conf *conf, struct sk_buff *skb, unsi
 	struct in6_addr endpoint = cb->endpoint;
 	struct ipmesh_part_rx *rx = find_peer(conf, cb);
 
+	if (cause == IPMESH_A_DROPS_NO_MEMORY)
+		ipmesh_stats_rx_no_memory(conf->ipm);
 	ipmesh_stats_drop(conf->ipm, rx ? rx->peer : NULL, &endpoint, skb->len, cause, skb);
 }

@@ -115,6 +115,41 @@ void ipmesh_stats_drop(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
 }
 
 /**
+ * ipmesh_stats_rx_no_memory - a packet that memory was short for was a received one
+ * @ipm: the device
+ *
+ * Before it is counted as dropped.
+ *
+ * Context: BH off.
+ */
+void ipmesh_stats_rx_no_memory(struct ipmesh_dev *ipm)
+{
+	struct ipmesh_drops *drops = this_cpu_ptr(ipm->drops);
+
+	u64_stats_update_begin(&drops->syncp);
+	u64_stats_inc(&drops->rx_no_memory);
+	u64_stats_update_end(&drops->syncp);
+}
+
+static u64 sum_rx_no_memory(const struct ipmesh_dev *ipm)
+{
+	unsigned int start;
+	u64 n, sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const struct ipmesh_drops *drops = per_cpu_ptr(ipm->drops, cpu);
+
+		do {
+			start = u64_stats_fetch_begin(&drops->syncp);
+			n = u64_stats_read(&drops->rx_no_memory);
+		} while (u64_stats_fetch_retry(&drops->syncp, start));
+		sum += n;
+	}
+	return sum;
+}
+
+/**
  * ipmesh_stats_drops - a device's dropped packets
  * @ipm: the device
  * @sums: IPMESH_A_DROPS_MAX + 1 sums, by cause
@@ -221,9 +256,14 @@ void ipmesh_stats_link(const struct ipmesh_dev *ipm,
 		       struct rtnl_link_stats64 *link)
 {
 	u64 sums[IPMESH_A_DROPS_MAX + 1];
+	u64 no_memory;
 	unsigned int i;
 
 	ipmesh_stats_drops(ipm, sums);
+	/* one may have been counted here and not yet in the sum */
+	no_memory = min(sum_rx_no_memory(ipm), sums[IPMESH_A_DROPS_NO_MEMORY]);
+	sums[IPMESH_A_DROPS_NO_MEMORY] -= no_memory;
+	link->rx_dropped += no_memory;
 	for (i = IPMESH_STATS_FIRST; i <= IPMESH_A_DROPS_MAX; i++) {
 		if (causes[i].rx)
 			link->rx_dropped += sums[i];

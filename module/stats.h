@@ -21,10 +21,13 @@ struct rtnl_link_stats64;
 /**
  * struct ipmesh_drops - one CPU's dropped packets of a device
  * @n: by cause; by this CPU with BH off
- * @syncp: guards @n on 32-bit machines
+ * @rx_no_memory: of those of the one cause that there is in both directions, the received
+ *	ones; like @n
+ * @syncp: guards both on 32-bit machines
  */
 struct ipmesh_drops {
 	u64_stats_t n[IPMESH_A_DROPS_MAX + 1];
+	u64_stats_t rx_no_memory;
 	struct u64_stats_sync syncp;
 };
 
@@ -50,6 +53,7 @@ const char *ipmesh_stats_name(unsigned int cause);
 void ipmesh_stats_drop(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
 		       const struct in6_addr *endpoint, unsigned int len,
 		       unsigned int cause, struct sk_buff *skb);
+void ipmesh_stats_rx_no_memory(struct ipmesh_dev *ipm);
 void ipmesh_stats_drops(const struct ipmesh_dev *ipm, u64 *sums);
 void ipmesh_stats_peer_drops(const struct ipmesh_peer *peer, u64 *sums);
 void ipmesh_stats_peer(const struct ipmesh_peer *peer,
