@@ -31,8 +31,10 @@ struct ipmesh_cell {
 	struct napi_struct napi;
 };
 
-/* This CPU is handing on packets: what they lead to waits, lest the stack gets deep. */
-static DEFINE_PER_CPU(bool, handing_on);
+/* This CPU is handing on packets: what they lead to waits, lest the stack gets deep. With
+ * PREEMPT_RT it may be doing so for several tasks.
+ */
+static DEFINE_PER_CPU(unsigned int, handing_on);
 
 /* --- filling ---------------------------------------------------------------------- */
 
@@ -60,17 +62,17 @@ static bool queue_packet(struct ipmesh_cell *cell, struct sk_buff *skb)
 static bool may_go_at_once(const struct ipmesh_cell *cell, const struct sk_buff *skb)
 {
 	return skb_is_gso(skb) && ipmesh_compat_napi_rests(&cell->napi) &&
-	       !ipmesh_compat_gro_holds(&cell->napi) && !__this_cpu_read(handing_on);
+	       !ipmesh_compat_gro_holds(&cell->napi) && !this_cpu_read(handing_on);
 }
 
 static noinline void receive_large(struct ipmesh_dev *ipm, struct sk_buff *skb)
 {
 	const struct ipmesh_conf *conf = rcu_dereference(ipm->conf);
 
-	__this_cpu_write(handing_on, true);
+	this_cpu_inc(handing_on);
 	if (likely(ipmesh_decap_batch(conf, &skb, 1)))
 		netif_receive_skb(skb);
-	__this_cpu_write(handing_on, false);
+	this_cpu_dec(handing_on);
 }
 
 /**
@@ -175,11 +177,11 @@ static int cell_poll(struct napi_struct *napi, int budget)
 	/* netpoll, which is for what has been sent */
 	if (unlikely(!budget))
 		return 0;
-	__this_cpu_write(handing_on, true);
+	this_cpu_inc(handing_on);
 	work = work_off(cell, budget);
 	if (work < budget)
 		napi_complete_done(napi, work);
-	__this_cpu_write(handing_on, false);
+	this_cpu_dec(handing_on);
 	return work;
 }
 

@@ -13,6 +13,10 @@
 
 #include "part.h"
 
+DEFINE_PER_CPU(struct ipmesh_part_cpu, ipmesh_part_cpu) = {
+	.lock = INIT_LOCAL_LOCK(lock),
+};
+
 #define FULL	((1 << IPMESH_PART_BLOCK) - 1)
 
 /**

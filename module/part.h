@@ -3,6 +3,7 @@
 #define _IPMESH_PART_H
 
 #include <linux/cache.h>
+#include <linux/local_lock.h>
 #include <linux/percpu.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -32,14 +33,14 @@ struct ipmesh_part_rx {
 
 /**
  * struct ipmesh_part_tx - what sending touches of a peer on one CPU
- * @dst: cached underlay route; by this CPU with BH off, and by the last free; like
- *	all that follows
+ * @dst: cached underlay route; by this CPU with BH off, under the lock of
+ *	&struct ipmesh_part_cpu, and by the last free; like @saddr, @cookie and @gen
  * @saddr: outer source that goes with @dst on an IPv4 underlay, network byte
  *	order; on an IPv6 one the local address is the source
  * @cookie: tells whether @dst is valid still, on an IPv6 underlay
  * @gen: &ipmesh_dev.gen of the settings that @dst was looked up under, and
  *	IPMESH_PART_MULTIPATH, IPMESH_PART_PLAIN
- * @packets: sent to the peer
+ * @packets: sent to the peer; like @bytes by this CPU with BH off
  * @bytes: sent inner bytes
  * @syncp: guards the counters on 32-bit machines
  */
@@ -75,6 +76,17 @@ struct ipmesh_part_block {
 	struct ipmesh_part_rx rx[IPMESH_PART_BLOCK];
 	struct ipmesh_part_tx tx[IPMESH_PART_BLOCK];
 } ____cacheline_aligned;
+
+/**
+ * struct ipmesh_part_cpu - what guards a CPU's parts
+ * @lock: for cached routes; where BH off keeps other tasks off the CPU it is no lock. The
+ *	counters need none anywhere.
+ */
+struct ipmesh_part_cpu {
+	local_lock_t lock;
+};
+
+DECLARE_PER_CPU(struct ipmesh_part_cpu, ipmesh_part_cpu);
 
 /**
  * struct ipmesh_part_table - blocks by number of the part

@@ -55,7 +55,7 @@ static void rcu_told_unlock(void)
 /* A tunnel in a tunnel is legitimate, a tunnel in itself is not; the core's
  * own guard would only act after twice as many levels, and with a message.
  */
-static DEFINE_PER_CPU(unsigned int, send_depth);
+static DEFINE_PER_CPU(unsigned int, send_depth) __maybe_unused;
 
 static bool inner4(struct ipmesh_send *send, struct sk_buff *skb)
 {
@@ -570,7 +570,10 @@ static unsigned int send_skb(struct ipmesh_send *send, struct sk_buff *skb)
 	}
 
 	find_encap(send);
+	/* a route that is found stays until the RCU section ends */
+	local_lock_nested_bh(&ipmesh_part_cpu.lock);
 	err = find_route(send, skb);
+	local_unlock_nested_bh(&ipmesh_part_cpu.lock);
 	if (unlikely(err)) {
 		tell_unreachable(send, skb);
 		return err == -ELOOP ? IPMESH_A_DROPS_LOOP : IPMESH_A_DROPS_NO_ROUTE;
@@ -619,11 +622,11 @@ netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 	send.endpoint = in6addr_any;
 	send.dst_held = false;
 	send.consumed = false;
-	if (likely(__this_cpu_inc_return(send_depth) <= IPMESH_NEST_MAX))
+	if (likely(ipmesh_compat_enter_send(send_depth) <= IPMESH_NEST_MAX))
 		cause = send_skb(&send, skb);
 	else
 		cause = IPMESH_A_DROPS_LOOP;
-	__this_cpu_dec(send_depth);
+	ipmesh_compat_leave_send(send_depth);
 
 	if (unlikely(cause))
 		drop(&send, len, cause, skb);

@@ -14,6 +14,7 @@
 #endif
 
 #include <linux/ip.h>
+#include <linux/local_lock.h>
 #include <linux/netdevice.h>
 #include <linux/netlink.h>
 #include <linux/udp.h>
@@ -192,6 +193,25 @@ static inline bool ipmesh_compat_napi_rests(const struct napi_struct *napi)
 #define ipmesh_compat_max_backlog()	READ_ONCE(net_hotdata.max_backlog)
 #else
 #define ipmesh_compat_max_backlog()	READ_ONCE(netdev_max_backlog)
+#endif
+
+/* With PREEMPT_RT two tasks with BH off may share a CPU, since 6.18 or so. Locks for what
+ * BH off guards elsewhere came before that, in 6.11; on other kernels they do nothing.
+ */
+#ifndef local_lock_nested_bh
+#define local_lock_nested_bh(lock)	do { } while (0)
+#define local_unlock_nested_bh(lock)	do { } while (0)
+#endif
+
+/* How many devices a packet is being sent through, one in the other: as the kernel counts
+ * them for a task, where those of a CPU may be several tasks'.
+ */
+#ifdef CONFIG_PREEMPT_RT
+#define ipmesh_compat_enter_send(depth)	((unsigned int)dev_recursion_level())
+#define ipmesh_compat_leave_send(depth)	do { } while (0)
+#else
+#define ipmesh_compat_enter_send(depth)	__this_cpu_inc_return(depth)
+#define ipmesh_compat_leave_send(depth)	__this_cpu_dec(depth)
 #endif
 
 /* GRO of forwarded UDP appeared in 5.12 */
