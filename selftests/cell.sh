@@ -12,11 +12,11 @@
 # inside: UDP goes past GRO, as it came and in its order, unless the device is told to
 # merge what is forwarded or a socket asks for it; TCP is merged unless GRO is off, and
 # comes in its order with clones among it; both at a time.  A large packet does not wait
-# for the NAPI, but behind others, and after a thread has run that; what has no data is
+# for the NAPI, but behind others, and where that has a thread; what has no data is
 # not given to GRO.  A stream in a tunnel in the tunnel waits once a level: the stack does
 # not grow.  Then: what is over netdev_max_backlog is counted, each packet of it; nothing is lost or damaged when
 # another CPU than its own empties a queue, by a thread or by steering; devices go with
-# packets in their queues.
+# packets in their queues, and none of these is received afterwards.
 # shellcheck disable=SC2016 # what awk and other shells expand
 set -eu
 tracing=/sys/kernel/tracing
@@ -27,14 +27,6 @@ tracing=/sys/kernel/tracing
 single_packets() {
 	offload "$a" eth0 tso tx-udp-segmentation gso off
 	offload "$b" eth0 gro off
-}
-
-# one_cpu: all that follows in this test is done by the first CPU
-one_cpu() {
-	taskset -pc 0 "$BASHPID" >/dev/null
-	# shellcheck disable=SC2154 # of the coprocess in lib.sh
-	taskset -pc 0 "$MESH_PID" >/dev/null
-	defer "taskset -pc 0-$(($(nproc --all) - 1)) $MESH_PID >/dev/null"
 }
 
 # burst ADDRESS WHAT LENGTH: of 20 datagrams the first on b's ipmesh0 has the length of
@@ -203,11 +195,6 @@ large_by() {
 	no_drops "$a" "$b"
 }
 
-# plug WORD: holds what a sends, lets it go in one batch
-plug() {
-	in_ns "$a" tc qdisc change dev eth0 root handle 1: plug "$1"
-}
-
 # With a NAPI of its own b's link gives all of a batch to the tunnel.
 large() {
 	one_cpu
@@ -218,8 +205,7 @@ large() {
 	ping_of "$a" 10.244.2.1
 	# no answers, which would be counted too
 	in_ns "$b" sysctl -qw net.ipv4.icmp_ratelimit=1000000
-	modprobe -q sch_plug || skip "this kernel has no sch_plug"
-	in_ns "$a" tc qdisc add dev eth0 root handle 1: plug limit 1000000
+	plugged
 	plug block
 	in_ns "$a" packet gso 10.244.2.1 1 100
 	in_ns "$a" packet gso 10.244.2.1 20 1000
@@ -232,11 +218,6 @@ large() {
 	equal "the packets of the NAPI" "$(recorded 'napi_poll: .* device ipmesh0 work 3 ')" 1
 }
 
-# backlogged N: as many bytes wait at a's link
-backlogged() {
-	[ "$(in_ns "$a" tc -j -s qdisc show dev eth0 | tr , '\n' | sed -n 's/^"backlog"://p')" -ge "$1" ]
-}
-
 # A segment that TCP keeps, a clone, and in the same batch what GRO merges and hands on
 # at once, for its last segment says push.
 clones() {
@@ -245,12 +226,10 @@ clones() {
 	nodes
 	mesh_nodes 4
 	single_packets
-	modprobe -q sch_plug || skip "this kernel has no sch_plug"
 	in_ns "$a" sysctl -qw net.ipv4.tcp_min_tso_segs=32
 	# all of it at once, and nothing twice however long it is held
 	ip -n "$a" route change 10.244.2.0/24 dev ipmesh0 src 10.244.1.1 initcwnd 40 rto_min 100s
-	in_ns "$a" tc qdisc add dev eth0 root handle 1: plug limit 1000000
-	plug release_indefinite
+	plugged
 	start "$b" socat -u TCP4-LISTEN:5001,reuseaddr "CREATE:$tmp/got"
 	busywait listening "$b" 5001
 	mkfifo "$fifo"
@@ -321,10 +300,10 @@ levels() {
 	stream "$a" "$b" 10.245.2.1 1000000
 	echo 0 >"$tracing/tracing_on"
 	stacks >"$tmp/stacks"
-	grep -q "dev=ipmesh1 .* gso_size=1[0-9]* .*poll" "$tmp/stacks" ||
+	grep -q "dev=ipmesh1 .* gso_size=1[0-9]* .*cell_poll" "$tmp/stacks" ||
 		fail "no large packets came to the inner tunnel: $(head -c 2000 "$tmp/stacks")"
 	equal "a large packet received while others are handed on" \
-		"$(awk '/receive_large.* poll/' "$tmp/stacks")" ""
+		"$(awk '/receive_large.* cell_poll/' "$tmp/stacks")" ""
 	no_drops "$a" "$b"
 }
 
@@ -384,7 +363,7 @@ threaded() {
 	done
 	wait $!
 	busywait is 6000 no_ports "$b"
-	# that CPU's queue has had a lock since
+	# all that it receives is the thread's
 	one_cpu
 	offload "$a" eth0 tso tx-udp-segmentation gso on
 	record napi/napi_poll
@@ -439,4 +418,59 @@ gone() {
 	no_kernel_messages gone_while_full
 }
 
-run_tests udp tcp mixed large clones bare levels overrun threaded steered gone
+# snmp_in: what IPv4 of this namespace has received; no process is started for it
+snmp_in='snmp_in() {
+	local lines
+	mapfile -t lines </proc/net/snmp
+	set -- ${lines[1]}
+	echo "$4"
+}'
+
+# Rules that take long for each packet from b's device, and a thread that has many to
+# hand on while the device goes.
+late() {
+	local thread
+	[ "$(nproc)" -ge 2 ] || skip "one CPU"
+	nodes
+	mesh_nodes 4
+	single_packets
+	backlog 100000
+	{
+		echo 'table inet m {
+			chain one {'
+		printf 'meta mark 1 drop\n%.0s' {1..50}
+		echo '	}
+			chain two {'
+		printf 'jump one\n%.0s' {1..50}
+		echo '	}
+			chain i {
+				type filter hook prerouting priority -300
+				iifname != "ipmesh0" accept'
+		printf 'jump two\n%.0s' {1..50}
+		echo '		drop
+			}
+		}'
+	} >"$tmp/rules"
+	in_ns "$b" nft -f "$tmp/rules"
+	[ "$(sysfs "$b" ipmesh0/threaded 1)" = 1 ] || skip "no threads for a NAPI"
+	for thread in $(pgrep "^napi/ipmesh0-"); do
+		taskset -pc 1 "$thread" >/dev/null
+	done
+	one_cpu
+	datagrams_of_a 50 10.244.2.1
+	: >"$tmp/gone"
+	start "$b" unshare -m bash -ec "$snmp_in
+		mount -t sysfs sysfs /sys
+		echo watching
+		while [ -e /sys/class/net/ipmesh0 ]; do :; done
+		snmp_in" >"$tmp/gone"
+	busywait file_has "$tmp/gone" watching
+	ip -n "$b" link del ipmesh0
+	wait "$pid"
+	equal "received when the device had gone" "$(received "$b")" "$(sed 1d "$tmp/gone")"
+	# each outer one, and not yet each inner one
+	[ "$(received "$b")" -lt 2000 ] || fail "all packets were received before"
+}
+
+run_tests udp tcp mixed large clones bare levels overrun threaded steered gone \
+	late

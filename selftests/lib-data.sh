@@ -208,6 +208,31 @@ stream() {
 	cmp "$tmp/sent" "$tmp/got" || fail "another stream came to $address"
 }
 
+# one_cpu: all that follows in this test is done by the first CPU
+one_cpu() {
+	taskset -pc 0 "$BASHPID" >/dev/null
+	# shellcheck disable=SC2154 # of the coprocess in lib.sh
+	taskset -pc 0 "$MESH_PID" >/dev/null
+	defer "taskset -pc 0-$(($(nproc --all) - 1)) $MESH_PID >/dev/null"
+}
+
+# plugged: a's link can be plugged, and is not yet
+plugged() {
+	modprobe -q sch_plug || skip "this kernel has no sch_plug"
+	in_ns "$a" tc qdisc add dev eth0 root handle 1: plug limit 1000000
+	plug release_indefinite
+}
+
+# plug WORD: holds what a sends, lets it go in one batch
+plug() {
+	in_ns "$a" tc qdisc change dev eth0 root handle 1: plug "$1"
+}
+
+# backlogged N: as many bytes wait at a's link
+backlogged() {
+	[ "$(in_ns "$a" tc -j -s qdisc show dev eth0 | tr , '\n' | sed -n 's/^"backlog"://p')" -ge "$1" ]
+}
+
 # packets NS DEV tx|rx: as the link counts them, where a GSO packet is one
 packets() {
 	# shellcheck disable=SC2016

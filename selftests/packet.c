@@ -24,6 +24,9 @@
  *   packet take 4|6 N SIZE [gro]
  *           such datagrams on port 9, which come in their order, with UDP GRO or
  *           without; says "taking" when it has begun, and ends with "R reads"
+ *   packet limit DEV gso|gso4|gro|gro4 N […]
+ *           the largest packet that is sent to the device or made by its GRO, of IPv6 or
+ *           of IPv4, which the guest's ip may not know yet
  *   packet encap DEV none|udp|- [dport N] [sport N] [csum 0|1]
  *   packet peer DEV ENDPOINT none|udp|device|- [dport N]
  *           set what carries the packets, by raw netlink; - leaves it unsaid
@@ -582,6 +585,39 @@ static int set_encap(char **argv)
 	return err ? refused(err) : 0;
 }
 
+/* Of this machine's headers some kernels have more. */
+static const struct {
+	const char *name;
+	uint16_t attr;
+} limits[] = {
+	{ "gso", IFLA_GSO_MAX_SIZE },
+	{ "gro", 58 },	/* IFLA_GRO_MAX_SIZE */
+	{ "gso4", 63 },	/* IFLA_GSO_IPV4_MAX_SIZE */
+	{ "gro4", 64 },	/* IFLA_GRO_IPV4_MAX_SIZE */
+};
+
+static int set_limits(char **argv)
+{
+	struct nlmsghdr *nlh;
+	unsigned int i;
+	char **arg;
+	int err;
+
+	if (!argv[0])
+		die("packet limit DEV gso|gso4|gro|gro4 N…");
+	nl_open_route(&nl);
+	nlh = nl_start_link(&nl, RTM_NEWLINK, 0, argv[0]);
+	for (arg = argv + 1; arg[0] && arg[1]; arg += 2) {
+		for (i = 0; i < 4 && strcmp(arg[0], limits[i].name); i++)
+			;
+		if (i == 4)
+			die("packet limit: unknown key %s", arg[0]);
+		mnl_attr_put_u32(nlh, limits[i].attr, atoi(arg[1]));
+	}
+	err = nl_talk(&nl, nlh, NULL, NULL);
+	return err ? refused(err) : 0;
+}
+
 static int set_peer(char **argv)
 {
 	unsigned char addr[16];
@@ -621,6 +657,8 @@ int main(int argc, char **argv)
 		return send_gso(argv + 2);
 	if (!strcmp(verb, "take"))
 		return take(argv + 2);
+	if (!strcmp(verb, "limit"))
+		return set_limits(argv + 2);
 	if (!strcmp(verb, "encap"))
 		return set_encap(argv + 2);
 	if (!strcmp(verb, "peer"))
