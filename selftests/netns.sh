@@ -480,7 +480,8 @@ sources() {
 	busywait is "$((before + 3))" count "$a" ipmesh0 rx_packets
 }
 
-# Several equal ways: a flow keeps its way, the flows have all.
+# Several equal ways: a flow keeps its way, the flows have all. The outer source is an
+# address of neither link, as newer kernels prefer the way that it belongs to.
 ways_of() {
 	local family=$1 i layers=() one two
 	nodes
@@ -488,13 +489,17 @@ ways_of() {
 	mesh_nodes "$family"
 	with_pod
 	case $family in
-	4)	set -- 172.16.99.2 172.16.40.2 172.16.41.2
+	4)	set -- 172.16.99.2 172.16.40.2 172.16.41.2 172.16.99.1
+		ip -n "$a" addr add "$4/32" dev lo
 		ip -n "$b" addr add "$1/32" dev lo ;;
-	6)	set -- fd00:99::2 fd00::2 fd00:41::2
+	6)	set -- fd00:99::2 fd00::2 fd00:41::2 fd00:99::1
+		ip -n "$a" addr add "$4/128" dev lo nodad
 		ip -n "$b" addr add "$1/128" dev lo nodad
 		# with which a asks for its neighbours of another net than its source's
+		ip -n "$a" addr add fe80::1/64 dev eth0 nodad
 		ip -n "$a" addr add fe80::1/64 dev eth1 nodad ;;
 	esac
+	mesh -n "$a" link set ipmesh0 local "$4"
 	ip -n "$a" route add "$1" nexthop via "$2" nexthop via "$3"
 	mesh -n "$a" peer new ipmesh0 "$1"
 	mesh -n "$a" peer set ipmesh0 "$1" cidr 10.244.2.0/24 move
