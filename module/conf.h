@@ -19,7 +19,7 @@ struct sk_buff;
  * @family: AF_INET or AF_INET6: what the underlay is
  * @overhead: bytes that the outer IP header adds to a packet
  * @link: index of the lower device; 0 for none
- * @fwmark: mark of outer packets; 0 leaves the inner packet's
+ * @fwmark: mark of outer packets
  * @ttl: outer TTL, or IPMESH_TTL_INHERIT
  * @dscp: outer DSCP, or IPMESH_DSCP_INHERIT
  * @encap: IPMESH_ENCAP_NONE or _UDP, for peers that have none of their own

@@ -537,8 +537,8 @@ static unsigned int encapsulate(struct ipmesh_send *send, struct sk_buff *skb)
 
 	skb_scrub_packet(skb, !net_eq(send->ipm->net, dev_net(send->ipm->dev)));
 	skb_clear_hash_if_not_l4(skb);
-	if (send->conf->fwmark)
-		skb->mark = send->conf->fwmark;
+	/* what rules make of the inner packet's is not meant for the outer one */
+	skb->mark = send->conf->fwmark;
 	if (unlikely(send->conf->notrack) && send->tx)
 		ipmesh_track_not(skb);
 	if (send->dst_held)

@@ -10,11 +10,12 @@
 #                     (underlay VRF, some)
 #
 # Proves: a device in another namespace than its underlay carries traffic, knows
-# the path's MTU, takes no mark out of it and goes with its underlay, also under
-# traffic; a namespace that is nobody's underlay goes by itself; the underlay in
+# the path's MTU, and goes with its underlay, also under traffic; a namespace that is
+# nobody's underlay goes by itself; the underlay in
 # a VRF and the overlay in another; a device bound to a lower device, which means the
 # VRF that this is in, or comes into, or leaves; the gateways of a VRF's routes; the fwmark
-# and ip rules; the source address of a node with several; several equal ways,
+# and ip rules, and that the inner packet's mark is none outside; the source address of a
+# node with several; several equal ways,
 # by inner flow; IPsec in transport mode between the endpoints, put on and taken
 # off while the route is cached.
 set -eu
@@ -54,7 +55,7 @@ moved_away() {
 		add chain inet m out { type filter hook output priority 0; }
 		add rule inet m out oif eth0 meta mark 7 counter"
 	ping_of "$a" "$address" -m 7
-	marked "$a" 3
+	marked "$a" 0
 	encap "$a" udp
 	move
 	for encap in udp none; do
@@ -63,9 +64,8 @@ moved_away() {
 		ping_of "$inside" "$address"
 		stream "$inside" "$b" "$address" 300000
 	done
-	# what is marked inside is so outside in the same namespace only
 	ping_of "$inside" "$address" -m 7
-	marked "$a" 3
+	marked "$a" 0
 	# the port is the underlay's
 	in_ns "$inside" packet encap ipmesh0 udp
 	contains "ports" "$(in_ns "$a" ss -Huln)" ":5555"
@@ -456,6 +456,49 @@ marks() {
 	left_by eth0 "172.16.40.1 > 172.16.40.2"
 }
 
+# The mark of the outer packet is the device's, never the inner one's: with what rules
+# kube-proxy has for marked packets, an outer source that is not the link's first address
+# would be another one.
+outer_mark_of() {
+	local family=$1 address=$2 local=172.16.40.11 encap notrack
+	[ "$family" = 4 ] || local=fd00::11
+	nodes
+	ip_batch "$a" <<-END
+		addr add 172.16.40.11/24 dev eth0
+		addr add fd00::11/64 dev eth0 nodad
+	END
+	mesh_node "$a" 1 "$local" 2 "$(underlay "$family" 2)"
+	mesh_node "$b" 2 "$(underlay "$family" 2)" 1 "$local"
+	in_ns "$a" nft "add table inet m
+		add chain inet m out { type filter hook output priority 0; }
+		add rule inet m out oif eth0 meta l4proto { 4, 17, 41 } meta mark != 0 counter
+		add table inet nat
+		add chain inet nat post { type nat hook postrouting priority 100; }
+		add rule inet nat post meta mark & 0x4000 == 0x4000 masquerade"
+	for encap in none udp; do
+		encap "$a" "$encap"
+		encap "$b" "$encap"
+		for notrack in off on; do
+			mesh -n "$a" link set ipmesh0 notrack "$notrack"
+			ping_of "$a" "$address" -m 16384
+		done
+	done
+	marked "$a" 0
+	no_drops "$a" "$b"
+	# the device's own, in place of it
+	mesh -n "$a" link set ipmesh0 fwmark 7
+	ping_of "$a" "$address" -m 16384
+	marked "$a" 3
+	in_ns "$a" nft 'add rule inet m out meta mark 7 counter accept'
+	ping_of "$a" "$address" -m 16384
+	contains "with the device's mark" "$(in_ns "$a" nft list table inet m)" "meta mark 0x00000007 counter packets 3 "
+	no_drops "$a" "$b"
+}
+
+outer_mark() {
+	each_pair outer_mark_of
+}
+
 sources() {
 	local before
 	nodes
@@ -594,4 +637,4 @@ ipsec() {
 	done
 }
 
-run_tests moved moved_path_mtu underlay_dies dies_alone vrf vrf_of_link vrf_gateway bound marks sources ways ipsec
+run_tests moved moved_path_mtu underlay_dies dies_alone vrf vrf_of_link vrf_gateway bound marks outer_mark sources ways ipsec
