@@ -98,7 +98,7 @@ static inline void ipmesh_device_changed(struct ipmesh_dev *ipm)
 	lockdep_assert_held(&ipm->lock);
 
 	/* without the bits that a part has beside it */
-	smp_store_release(&ipm->gen, ipm->gen + IPMESH_PART_FLAGS + 1);
+	smp_store_release(&ipm->gen, ipm->gen + IPMESH_ROUTE_FLAGS + 1);
 }
 
 bool ipmesh_device_is(const struct net_device *dev);

@@ -17,6 +17,7 @@
 #include "device.h"
 #include "error.h"
 #include "peer.h"
+#include "route.h"
 #include "underlay.h"
 
 /* Step 5 of the way in: what the underlay says of a packet that we sent. The
@@ -60,17 +61,18 @@ static void update_pmtu4(struct sk_buff *skb, const struct ipmesh_conf *conf, u3
 {
 	const struct iphdr *outer = (const struct iphdr *)skb->data;
 	int offset = skb_network_offset(skb);
+	struct ipmesh_route_key key;
 	struct in6_addr endpoint;
 	u32 mark = skb->mark;
 	struct dst_entry *dst;
-	__be32 saddr;
 
 	if (!conf->fwmark) {
 		ipv4_update_pmtu(skb, dev_net(skb->dev), mtu, conf->link, outer->protocol);
 		return;
 	}
 	ipv6_addr_set_v4mapped(outer->daddr, &endpoint);
-	dst = ipmesh_underlay_route(conf->ipm, conf, &endpoint, outer->protocol, 0, &saddr);
+	ipmesh_route_key(&key, conf, &endpoint, outer->protocol, 0);
+	dst = ipmesh_route_path(conf->ipm, &key);
 	if (IS_ERR(dst))
 		return;
 	/* the flow is taken from the header that is quoted */

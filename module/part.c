@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What each CPU keeps of each peer: counters, and the cached route.
+/* What each CPU keeps of each peer: counters, and the cached routes.
  *
  * A cluster's peers are all active, and each packet is for another one: what it costs
  * is the cache lines that it touches and whether those of all peers fit a cache. So
@@ -27,7 +27,8 @@ void ipmesh_part_init(struct ipmesh_parts *parts)
 {
 	/* what a packet in one direction touches of a peer is half a line */
 	BUILD_BUG_ON(IS_ENABLED(CONFIG_64BIT) && (sizeof(struct ipmesh_part_rx) != 32 ||
-						  sizeof(struct ipmesh_part_tx) != 32));
+						  sizeof(struct ipmesh_part_tx) != 32 ||
+						  sizeof(struct ipmesh_route) != 16));
 	spin_lock_init(&parts->lock);
 }
 
@@ -110,6 +111,7 @@ static void part_setup(struct ipmesh_part_block __percpu *block, unsigned int i,
 
 		memset(&b->rx[i], 0, sizeof(b->rx[i]));
 		memset(&b->tx[i], 0, sizeof(b->tx[i]));
+		memset(&b->route6[i], 0, sizeof(b->route6[i]));
 		u64_stats_init(&b->rx[i].syncp);
 		u64_stats_init(&b->tx[i].syncp);
 		b->rx[i].peer = peer;
@@ -191,8 +193,10 @@ void ipmesh_part_free(struct ipmesh_parts *parts, u32 part)
 	spin_lock_bh(&parts->lock);
 	table = get_table(parts);
 	block = table->blocks[n];
-	for_each_possible_cpu(cpu)
-		dst_release(per_cpu_ptr(block, cpu)->tx[i].dst);
+	for_each_possible_cpu(cpu) {
+		dst_release(per_cpu_ptr(block, cpu)->tx[i].route.dst);
+		dst_release(per_cpu_ptr(block, cpu)->route6[i].dst);
+	}
 	parts->used[n] &= ~BIT(i);
 	if (!parts->used[n]) {
 		WRITE_ONCE(table->blocks[n], NULL);

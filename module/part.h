@@ -9,7 +9,8 @@
 #include <linux/types.h>
 #include <linux/u64_stats_sync.h>
 
-struct dst_entry;
+#include "route.h"
+
 struct ipmesh_peer;
 
 /* How many peers share a block of each CPU's memory. */
@@ -33,48 +34,32 @@ struct ipmesh_part_rx {
 
 /**
  * struct ipmesh_part_tx - what sending touches of a peer on one CPU
- * @dst: cached underlay route; by this CPU with BH off, under the lock of
- *	&struct ipmesh_part_cpu, and by the last free; like @saddr, @cookie and @gen
- * @saddr: outer source that goes with @dst on an IPv4 underlay, network byte
- *	order; on an IPv6 one the local address is the source
- * @cookie: tells whether @dst is valid still, on an IPv6 underlay
- * @gen: &ipmesh_dev.gen of the settings that @dst was looked up under, and
- *	IPMESH_PART_MULTIPATH, IPMESH_PART_PLAIN
+ * @route: the cached route of packets with IPv4 inside
  * @packets: sent to the peer; like @bytes by this CPU with BH off
  * @bytes: sent inner bytes
  * @syncp: guards the counters on 32-bit machines
  */
 struct ipmesh_part_tx {
-	struct dst_entry *dst;
-	union {
-		__be32 saddr;
-		u32 cookie;
-	};
-	u32 gen;
+	struct ipmesh_route route;
 	u64_stats_t packets;
 	u64_stats_t bytes;
 	struct u64_stats_sync syncp;
 };
 
-/* In @gen, of which numbers of settings do not have these bits: the route is one of
- * several equal ways, and only tells whether there was a change since;
- * ipmesh_output_plain4() is true for it, as it is as long as the route lives.
- */
-#define IPMESH_PART_MULTIPATH	1
-#define IPMESH_PART_PLAIN	2
-#define IPMESH_PART_FLAGS	(IPMESH_PART_MULTIPATH | IPMESH_PART_PLAIN)
-
 /**
  * struct ipmesh_part_block - the parts of some peers on one CPU
  * @rx: what receiving touches
  * @tx: what sending touches
+ * @route6: the cached routes of packets with IPv6 inside, which sending touches for
+ *	these alone; without UDP they have another protocol outside
  *
- * Two halves, so that packets of one direction fill cache lines with what that
+ * In halves, so that packets of one direction fill cache lines with what that
  * direction needs: two peers to a line.
  */
 struct ipmesh_part_block {
 	struct ipmesh_part_rx rx[IPMESH_PART_BLOCK];
 	struct ipmesh_part_tx tx[IPMESH_PART_BLOCK];
+	struct ipmesh_route route6[IPMESH_PART_BLOCK];
 } ____cacheline_aligned;
 
 /**
@@ -163,6 +148,18 @@ static inline struct ipmesh_part_rx *ipmesh_part_rx(const struct ipmesh_parts *p
 static inline struct ipmesh_part_tx *ipmesh_part_tx(const struct ipmesh_parts *parts, u32 part)
 {
 	return &this_cpu_ptr(ipmesh_part_block(parts, part))->tx[part % IPMESH_PART_BLOCK];
+}
+
+/**
+ * ipmesh_part_route6 - this CPU's cached route to a peer, for packets with IPv6 inside
+ * @parts: of the device
+ * @part: number of a part that has a peer
+ *
+ * Context: BH off, RCU.
+ */
+static inline struct ipmesh_route *ipmesh_part_route6(const struct ipmesh_parts *parts, u32 part)
+{
+	return &this_cpu_ptr(ipmesh_part_block(parts, part))->route6[part % IPMESH_PART_BLOCK];
 }
 
 /**

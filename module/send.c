@@ -10,9 +10,7 @@
 #include <net/icmp.h>
 #include <net/inet_ecn.h>
 #include <net/ip.h>
-#include <net/ip6_fib.h>
 #include <net/ip6_checksum.h>
-#include <net/ip6_route.h>
 #include <net/ip_tunnels.h>
 #include <net/ipv6.h>
 #include <net/route.h>
@@ -30,11 +28,11 @@
 #include "part.h"
 #include "peer.h"
 #include "prefix.h"
+#include "route.h"
 #include "send.h"
 #include "stats.h"
 #include "trace.h"
 #include "track.h"
-#include "underlay.h"
 #include "way.h"
 
 /* With BH off all that follows is in an RCU section. Only lockdep tells the two apart,
@@ -239,27 +237,18 @@ static bool find_endpoint(struct ipmesh_send *send, const struct sk_buff *skb)
 	return right_family(send);
 }
 
-/* A peer's own encapsulation goes before the device's. */
 static void find_encap(struct ipmesh_send *send)
 {
-	u8 encap = send->tx ? send->to.encap : IPMESH_ENCAP_DEVICE;
-
-	if (encap == IPMESH_ENCAP_DEVICE)
-		encap = send->conf->encap;
-	send->udp = encap == IPMESH_ENCAP_UDP;
+	send->udp = ipmesh_route_udp(send->conf, send->tx ? &send->to : NULL, &send->dport);
 	send->overhead = send->conf->overhead;
-	if (likely(!send->udp))
-		return;
-	send->overhead += sizeof(struct udphdr);
-	send->dport = send->tx ? send->to.dport : 0;
-	if (!send->dport)
-		send->dport = send->conf->dport;
+	if (unlikely(send->udp))
+		send->overhead += sizeof(struct udphdr);
 }
 
-static struct dst_entry *look_up(struct ipmesh_send *send, u32 hash)
+static void make_key(const struct ipmesh_send *send, struct ipmesh_route_key *key)
 {
-	return ipmesh_underlay_route(send->ipm, send->conf, &send->endpoint,
-				     ipmesh_header_proto(send), hash, &send->saddr);
+	ipmesh_route_key(key, send->conf, &send->endpoint, ipmesh_header_proto(send),
+			 send->udp ? send->dport : 0);
 }
 
 static void use_route(struct ipmesh_send *send, struct dst_entry *dst)
@@ -270,10 +259,13 @@ static void use_route(struct ipmesh_send *send, struct dst_entry *dst)
 }
 
 /* For this packet alone: its flow chooses among equal ways. */
-static int look_up_flow(struct ipmesh_send *send, struct sk_buff *skb)
+static noinline int look_up_flow(struct ipmesh_send *send, struct sk_buff *skb)
 {
-	struct dst_entry *dst = look_up(send, skb_get_hash(skb));
+	struct ipmesh_route_key key;
+	struct dst_entry *dst;
 
+	make_key(send, &key);
+	dst = ipmesh_route_look_up(send->ipm, &key, skb_get_hash(skb), &send->saddr);
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
 	use_route(send, dst);
@@ -281,53 +273,12 @@ static int look_up_flow(struct ipmesh_send *send, struct sk_buff *skb)
 	return 0;
 }
 
-/* The route of an IPsec policy validates itself. */
-static u32 route_cookie(struct dst_entry *dst)
+static noinline int fill_route(const struct ipmesh_send *send, struct ipmesh_route *route)
 {
-	return dst_xfrm(dst) ? 0 : rt6_get_cookie((struct rt6_info *)dst);
-}
+	struct ipmesh_route_key key;
 
-/* Whether the cached route still holds, which is then the packet's. */
-static bool use_cached(struct ipmesh_send *send, const struct ipmesh_part_tx *tx)
-{
-	const struct rtable *rt = (const struct rtable *)tx->dst;
-
-	if (unlikely(!rt || (tx->gen & ~IPMESH_PART_FLAGS) != send->gen))
-		return false;
-	/* ipv4_dst_check() written out */
-	if (likely(tx->gen & IPMESH_PART_PLAIN)) {
-		send->dst = tx->dst;
-		send->plain = true;
-		return READ_ONCE(rt->dst.obsolete) == DST_OBSOLETE_FORCE_CHK &&
-		       rt->rt_genid == rt_genid_ipv4(send->ipm->net);
-	}
-	use_route(send, tx->dst);
-	return dst_check(tx->dst, send->conf->family == AF_INET ? 0 : tx->cookie);
-}
-
-static int fill_cache(const struct ipmesh_send *send, struct ipmesh_part_tx *tx,
-		      struct dst_entry *dst)
-{
-	if (!IS_ERR(dst))
-		ipmesh_way_hint(send->ipm, tx->dst, dst);
-	/* freed after a grace period: outer levels on this CPU may use it */
-	dst_release(tx->dst);
-	tx->dst = NULL;
-	if (IS_ERR(dst))
-		return PTR_ERR(dst);
-	tx->dst = dst;
-	tx->gen = send->gen;
-	if (ipmesh_underlay_multipath(send->ipm, send->conf, &send->endpoint,
-				      ipmesh_header_proto(send), dst))
-		tx->gen |= IPMESH_PART_MULTIPATH;
-	if (send->conf->family == AF_INET) {
-		tx->saddr = send->saddr;
-		if (ipmesh_output_plain4(dst))
-			tx->gen |= IPMESH_PART_PLAIN;
-	} else {
-		tx->cookie = route_cookie(dst);
-	}
-	return 0;
+	make_key(send, &key);
+	return ipmesh_route_fill(send->ipm, &key, send->gen, route);
 }
 
 /* Step 4: this CPU's cached route, looked up again after any change of the
@@ -335,24 +286,32 @@ static int fill_cache(const struct ipmesh_send *send, struct ipmesh_part_tx *tx,
  */
 static int find_route(struct ipmesh_send *send, struct sk_buff *skb)
 {
-	struct ipmesh_part_tx *tx = send->tx;
+	bool is4 = send->conf->family == AF_INET;
+	struct ipmesh_route *route;
 	int err;
 
-	if (unlikely(!tx)) {
+	if (unlikely(!send->tx)) {
 		err = look_up_flow(send, skb);
 		if (!err)
 			ipmesh_way_hint_open(send->ipm, &send->endpoint, send->dst);
 		return err;
 	}
-	if (unlikely(!use_cached(send, tx))) {
-		err = fill_cache(send, tx, look_up(send, 0));
+	route = likely(send->proto == IPPROTO_IPIP) ? &send->tx->route :
+		ipmesh_part_route6(&send->ipm->parts, send->to.part);
+	if (unlikely(!ipmesh_route_holds(route, send->ipm->net, send->gen, is4))) {
+		err = fill_route(send, route);
 		if (err)
 			return err;
-		use_route(send, tx->dst);
 	}
-	if (unlikely(tx->gen & IPMESH_PART_MULTIPATH))
+	if (unlikely(route->gen & IPMESH_ROUTE_MULTIPATH))
 		return look_up_flow(send, skb);
-	send->saddr = tx->saddr;
+	if (likely(route->gen & IPMESH_ROUTE_PLAIN)) {
+		send->dst = route->dst;
+		send->plain = true;
+	} else {
+		use_route(send, route->dst);
+	}
+	send->saddr = route->saddr;
 	return 0;
 }
 

@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The network between nodes: which device an outer packet is for, and the way
- * to an endpoint.
+/* The network between nodes: which device an outer packet is for, and the end of the
+ * namespace.
  */
 
 #include <linux/hash.h>
 #include <linux/rculist.h>
-#include <net/dsfield.h>
-#include <net/flow.h>
-#include <net/ip6_route.h>
-#include <net/ip_fib.h>
 #include <net/ipv6.h>
 #include <net/l3mdev.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
-#include <net/nexthop.h>
-#include <net/route.h>
-
-#include <uapi/linux/ipmesh.h>
 
 #include "addr.h"
 #include "conf.h"
@@ -210,11 +202,6 @@ struct ipmesh_conf *ipmesh_underlay_find6(struct net *net,
 	return find_local6(ul, local, iif, 0);
 }
 
-static u8 route_tos(const struct ipmesh_conf *conf)
-{
-	return conf->dscp == IPMESH_DSCP_INHERIT ? 0 : conf->dscp << 2;
-}
-
 /**
  * ipmesh_underlay_oif - the device that ways to endpoints are bound to
  * @conf: of the device
@@ -231,133 +218,6 @@ int ipmesh_underlay_oif(const struct ipmesh_conf *conf)
 		return 0;
 	return l3mdev_master_upper_ifindex_by_index_rcu(conf->ipm->net, conf->link) ?:
 	       conf->link;
-}
-
-static void flow4(struct flowi4 *fl4, const struct ipmesh_dev *ipm,
-		  const struct ipmesh_conf *conf, const struct in6_addr *endpoint,
-		  u8 proto)
-{
-	memset(fl4, 0, sizeof(*fl4));
-	flowi4_init_output(fl4, ipmesh_underlay_oif(conf), conf->fwmark, RT_TOS(route_tos(conf)),
-			   RT_SCOPE_UNIVERSE, proto, 0, ipmesh_addr_get4(endpoint),
-			   ipmesh_addr_get4(&conf->local), 0, 0,
-			   sock_net_uid(ipm->net, NULL));
-}
-
-static struct dst_entry *route4(const struct ipmesh_dev *ipm,
-				const struct ipmesh_conf *conf,
-				const struct in6_addr *endpoint, u8 proto,
-				u32 hash, __be32 *saddr)
-{
-	struct flowi4 fl4;
-	struct rtable *rt;
-
-	flow4(&fl4, ipm, conf, endpoint, proto);
-	fl4.flowi4_multipath_hash = hash;
-	rt = ip_route_output_key(ipm->net, &fl4);
-	if (IS_ERR(rt))
-		return ERR_CAST(rt);
-	if (rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
-		ip_rt_put(rt);
-		return ERR_PTR(-ENETUNREACH);
-	}
-	*saddr = fl4.saddr;
-	return &rt->dst;
-}
-
-static struct dst_entry *route6(const struct ipmesh_dev *ipm,
-				const struct ipmesh_conf *conf,
-				const struct in6_addr *endpoint, u8 proto, u32 hash)
-{
-	struct flowi6 fl6 = {
-		.flowi6_oif = ipmesh_underlay_oif(conf),
-		.flowi6_mark = conf->fwmark,
-		.flowi6_proto = proto,
-		.flowi6_uid = sock_net_uid(ipm->net, NULL),
-		.flowlabel = ip6_make_flowinfo(route_tos(conf), 0),
-		.daddr = *endpoint,
-		.saddr = conf->local,
-		.mp_hash = hash,
-	};
-
-	return ip6_dst_lookup_flow(ipm->net, NULL, &fl6, NULL);
-}
-
-/**
- * ipmesh_underlay_route - the way to an endpoint
- * @ipm: the device
- * @conf: its conf
- * @endpoint: outer destination, of the underlay's family
- * @proto: outer protocol, for policies
- * @hash: of the inner flow, to choose among equal ways; 0 for any of them
- * @saddr: where the outer source goes, network byte order; an IPv6 underlay
- *	leaves it, as its source is always the local address
- *
- * Only @hash is of the inner packet: but for that, the result holds for every
- * packet to the endpoint.
- *
- * Context: RCU.
- * Return: a referenced route; -ELOOP when it leads back into the device,
- * another error pointer when there is none.
- */
-struct dst_entry *ipmesh_underlay_route(const struct ipmesh_dev *ipm,
-					const struct ipmesh_conf *conf,
-					const struct in6_addr *endpoint,
-					u8 proto, u32 hash, __be32 *saddr)
-{
-	struct dst_entry *dst;
-
-	dst = conf->family == AF_INET ? route4(ipm, conf, endpoint, proto, hash, saddr) :
-					route6(ipm, conf, endpoint, proto, hash);
-	if (!IS_ERR(dst) && dst->dev == ipm->dev) {
-		dst_release(dst);
-		return ERR_PTR(-ELOOP);
-	}
-	return dst;
-}
-
-static bool multipath4(const struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
-		       const struct in6_addr *endpoint, u8 proto)
-{
-	struct fib_result res;
-	struct flowi4 fl4;
-
-	flow4(&fl4, ipm, conf, endpoint, proto);
-	return !fib_lookup(ipm->net, &fl4, &res, FIB_LOOKUP_NOREF) &&
-	       res.fi && fib_info_num_path(res.fi) > 1;
-}
-
-static bool multipath6(const struct dst_entry *dst)
-{
-	const struct fib6_info *from;
-
-	if (dst_xfrm(dst))
-		return false;
-	from = rcu_dereference_check(((const struct rt6_info *)dst)->from,
-				     rcu_read_lock_bh_held());
-	if (!from)
-		return false;
-	return from->nh ? nexthop_is_multipath(from->nh) : READ_ONCE(from->fib6_nsiblings);
-}
-
-/**
- * ipmesh_underlay_multipath - whether there are several equal ways
- * @ipm: the device
- * @conf: its conf
- * @endpoint: outer destination, of the underlay's family
- * @proto: outer protocol, for policies
- * @dst: the way that ipmesh_underlay_route() gave
- *
- * Context: RCU.
- * Return: true when the route is to be looked up for each flow.
- */
-bool ipmesh_underlay_multipath(const struct ipmesh_dev *ipm,
-			       const struct ipmesh_conf *conf,
-			       const struct in6_addr *endpoint, u8 proto,
-			       const struct dst_entry *dst)
-{
-	return conf->family == AF_INET ? multipath4(ipm, conf, endpoint, proto) :
-					 multipath6(dst);
 }
 
 /* Ways to endpoints are others now, for the devices that are bound to a lower one. */

@@ -10,7 +10,6 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
-struct dst_entry;
 struct in6_addr;
 struct ipmesh_conf;
 struct ipmesh_dev;
@@ -78,14 +77,6 @@ struct ipmesh_conf *ipmesh_underlay_find6(struct net *net,
 					  const struct in6_addr *local,
 					  int iif, int sdif);
 int ipmesh_underlay_oif(const struct ipmesh_conf *conf);
-struct dst_entry *ipmesh_underlay_route(const struct ipmesh_dev *ipm,
-					const struct ipmesh_conf *conf,
-					const struct in6_addr *endpoint,
-					u8 proto, u32 hash, __be32 *saddr);
-bool ipmesh_underlay_multipath(const struct ipmesh_dev *ipm,
-			       const struct ipmesh_conf *conf,
-			       const struct in6_addr *endpoint, u8 proto,
-			       const struct dst_entry *dst);
 
 int ipmesh_underlay_register(void);
 void ipmesh_underlay_unregister(void);

@@ -15,9 +15,11 @@
 #include <net/ip6_fib.h>
 #include <net/xfrm.h>
 
+#include "addr.h"
 #include "conf.h"
 #include "device.h"
 #include "peer.h"
+#include "route.h"
 #include "underlay.h"
 #include "way.h"
 
@@ -98,20 +100,39 @@ static void way_note_mtu(struct ipmesh_ways *ways, unsigned int mtu)
 	spin_unlock_bh(&ways->lock);
 }
 
-/* The outer MTU of the way to an endpoint, IPMESH_WAY_UNKNOWN without one; under RCU */
-static unsigned int way_mtu(struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
-			    const struct in6_addr *endpoint)
+/* The outer MTU of one of the ways to an endpoint; under RCU */
+static unsigned int path_mtu(struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
+			     const struct in6_addr *endpoint, u8 proto, __be16 dport)
 {
+	struct ipmesh_route_key key;
 	struct dst_entry *dst;
 	unsigned int mtu;
-	__be32 saddr;
 
-	dst = ipmesh_underlay_route(ipm, conf, endpoint, IPPROTO_IPIP, 0, &saddr);
+	ipmesh_route_key(&key, conf, endpoint, proto, dport);
+	dst = ipmesh_route_path(ipm, &key);
 	if (IS_ERR(dst))
 		return IPMESH_WAY_UNKNOWN;
 	way_note_lower(ipm, dst);
 	mtu = route_mtu(dst);
 	dst_release(dst);
+	return mtu;
+}
+
+/* The outer MTU of the way to an endpoint, IPMESH_WAY_UNKNOWN without one: by the route that
+ * packets take to the peer that @to is of, or NULL for none, and without UDP the narrower of
+ * the two. Under RCU.
+ */
+static unsigned int way_mtu(struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
+			    const struct in6_addr *endpoint, const struct ipmesh_prefix_to *to)
+{
+	unsigned int mtu;
+	__be16 dport;
+
+	if (ipmesh_route_udp(conf, to, &dport))
+		return path_mtu(ipm, conf, endpoint, IPPROTO_UDP, dport);
+	mtu = path_mtu(ipm, conf, endpoint, IPPROTO_IPIP, 0);
+	if (unlikely(ipmesh_route_by_proto(ipm->net, conf->family)))
+		mtu = min(mtu, path_mtu(ipm, conf, endpoint, IPPROTO_IPV6, 0));
 	return mtu;
 }
 
@@ -127,7 +148,7 @@ static bool way_pass_some(struct ipmesh_dev *ipm, unsigned long *id, unsigned in
 	xa_for_each_start(&ipm->ids, *id, peer, *id) {
 		if (n++ == WAY_CHUNK)
 			break;
-		*least = min(*least, way_mtu(ipm, conf, &peer->endpoint));
+		*least = min(*least, way_mtu(ipm, conf, &peer->endpoint, &peer->to));
 	}
 	rcu_read_unlock();
 	return peer;
@@ -147,7 +168,7 @@ static void way_pass_open(struct ipmesh_dev *ipm)
 	spin_unlock_bh(&ways->lock);
 
 	rcu_read_lock();
-	mtu = way_mtu(ipm, rcu_dereference(ipm->conf), &endpoint);
+	mtu = way_mtu(ipm, rcu_dereference(ipm->conf), &endpoint, NULL);
 	rcu_read_unlock();
 
 	spin_lock_bh(&ways->lock);
@@ -200,10 +221,12 @@ bool ipmesh_way_pass(struct ipmesh_dev *ipm)
  */
 void ipmesh_way_peer_new(struct ipmesh_dev *ipm, const struct in6_addr *endpoint)
 {
+	const struct ipmesh_peer *peer;
 	unsigned int mtu;
 
 	rcu_read_lock();
-	mtu = way_mtu(ipm, rcu_dereference(ipm->conf), endpoint);
+	peer = ipmesh_peer_find(ipm, endpoint);
+	mtu = way_mtu(ipm, rcu_dereference(ipm->conf), endpoint, peer ? &peer->to : NULL);
 	rcu_read_unlock();
 	way_note_mtu(&ipm->ways, mtu);
 }
@@ -223,10 +246,11 @@ void ipmesh_way_peer_del(struct ipmesh_dev *ipm, const struct in6_addr *endpoint
 	unsigned int mtu;
 
 	rcu_read_lock();
-	mtu = way_mtu(ipm, rcu_dereference(ipm->conf), endpoint);
+	mtu = way_mtu(ipm, rcu_dereference(ipm->conf), endpoint, NULL);
 	rcu_read_unlock();
-	/* one without a way may have had one */
-	if (mtu <= READ_ONCE(ipm->ways.least) || mtu == IPMESH_WAY_UNKNOWN)
+	/* one without a way may have had one, and by its own encapsulation another one */
+	if (mtu <= READ_ONCE(ipm->ways.least) || mtu == IPMESH_WAY_UNKNOWN ||
+	    ipmesh_route_by_proto(ipm->net, ipmesh_addr_family(endpoint)))
 		ipmesh_way_pass_later(ipm, HZ);
 }
 

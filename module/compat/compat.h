@@ -150,6 +150,14 @@ static inline void ipmesh_compat_free_skb(struct sk_buff *skb, enum skb_drop_rea
 #endif
 }
 
+/* How much of the DSCP field IPv4 routes are chosen by: all since 6.11 or so */
+#include <net/route.h>
+#ifdef IPTOS_RT_MASK
+#define IPMESH_COMPAT_ROUTE_TOS		IPTOS_RT_MASK
+#else
+#define IPMESH_COMPAT_ROUTE_TOS		INET_DSCP_MASK
+#endif
+
 /* UDP tunnels take the sock instead of its socket since 7.1 or so */
 #ifdef IPMESH_HAVE_UDP_TUNNEL_SK
 #define ipmesh_compat_udp_sock(socket)	((socket)->sk)
