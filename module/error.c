@@ -6,11 +6,12 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/skbuff.h>
+#include <linux/udp.h>
 #include <net/ip.h>
-#include <net/ip6_route.h>
+#include <net/ip6_tunnel.h>
+#include <net/ip_tunnels.h>
+#include <net/ipv6.h>
 #include <net/ndisc.h>
-#include <net/route.h>
-#include <net/sock.h>
 
 #include "addr.h"
 #include "conf.h"
@@ -20,73 +21,93 @@
 #include "route.h"
 #include "underlay.h"
 
-/* Step 5 of the way in: what the underlay says of a packet that we sent. The
- * header it quotes has our local address as its source. Counts it on the peer;
- * NULL when it is not about a packet of ours.
+/* Step 5 of the way in: what the underlay says of a packet that we sent. Whether the one
+ * that is quoted is such a packet: to a peer, and by UDP to the port that packets to the
+ * peer have. Counts it on the peer.
  */
-static const struct ipmesh_conf *error4(struct sk_buff *skb, const struct iphdr *outer)
+static bool is_ours(const struct ipmesh_conf *conf, struct ipmesh_peer *peer, __be16 dport)
+{
+	__be16 port;
+
+	if (!peer && !conf->open)
+		return false;
+	if (dport && (!ipmesh_route_udp(conf, peer ? &peer->to : NULL, &port) || port != dport))
+		return false;
+	if (peer)
+		atomic_long_inc(&peer->icmp_errors);
+	return true;
+}
+
+/* The header that an error quotes has our local address as its source; NULL when the
+ * packet was not ours. @dport is 0 without UDP.
+ */
+static const struct ipmesh_conf *error4(struct sk_buff *skb, const struct iphdr *outer,
+					__be16 dport)
 {
 	const struct ipmesh_conf *conf;
-	struct ipmesh_peer *peer;
 
 	conf = ipmesh_underlay_find4(dev_net(skb->dev), outer->saddr,
 				     inet_iif(skb), inet_sdif(skb));
-	if (!conf)
-		return NULL;
-	peer = ipmesh_peer_find4(conf->ipm, outer->daddr);
-	if (peer)
-		atomic_long_inc(&peer->icmp_errors);
-	return peer || conf->open ? conf : NULL;
+	return conf && is_ours(conf, ipmesh_peer_find4(conf->ipm, outer->daddr), dport) ?
+	       conf : NULL;
 }
 
-static const struct ipmesh_conf *error6(struct sk_buff *skb, const struct ipv6hdr *outer)
+static const struct ipmesh_conf *error6(struct sk_buff *skb, const struct ipv6hdr *outer,
+					__be16 dport)
 {
 	const struct ipmesh_conf *conf;
-	struct ipmesh_peer *peer;
 
 	conf = ipmesh_underlay_find6(dev_net(skb->dev), &outer->saddr,
 				     inet6_iif(skb), inet6_sdif(skb));
-	if (!conf)
-		return NULL;
-	peer = ipmesh_peer_find(conf->ipm, &outer->daddr);
-	if (peer)
-		atomic_long_inc(&peer->icmp_errors);
-	return peer || conf->open ? conf : NULL;
+	return conf && is_ours(conf, ipmesh_peer_find(conf->ipm, &outer->daddr), dport) ?
+	       conf : NULL;
 }
 
-/* ipv4_update_pmtu() would look for the route without our mark, and leave the
- * news with another one than packets take.
- */
-static void update_pmtu4(struct sk_buff *skb, const struct ipmesh_conf *conf, u32 mtu)
+/* What an error says of the way that a packet took. */
+enum news {
+	NEWS_NONE,
+	NEWS_PMTU,
+	NEWS_REDIRECT,
+};
+
+static enum news news4(u8 type, u8 code)
 {
-	const struct iphdr *outer = (const struct iphdr *)skb->data;
-	int offset = skb_network_offset(skb);
-	struct ipmesh_route_key key;
-	struct in6_addr endpoint;
-	u32 mark = skb->mark;
-	struct dst_entry *dst;
-
-	if (!conf->fwmark) {
-		ipv4_update_pmtu(skb, dev_net(skb->dev), mtu, conf->link, outer->protocol);
-		return;
-	}
-	ipv6_addr_set_v4mapped(outer->daddr, &endpoint);
-	ipmesh_route_key(&key, conf, &endpoint, outer->protocol, 0);
-	dst = ipmesh_route_path(conf->ipm, &key);
-	if (IS_ERR(dst))
-		return;
-	/* the flow is taken from the header that is quoted */
-	skb_reset_network_header(skb);
-	skb->mark = conf->fwmark;
-	dst->ops->update_pmtu(dst, NULL, skb, mtu, false);
-	skb->mark = mark;
-	skb_set_network_header(skb, offset);
-	dst_release(dst);
+	if (type == ICMP_DEST_UNREACH && code == ICMP_FRAG_NEEDED)
+		return NEWS_PMTU;
+	return type == ICMP_REDIRECT ? NEWS_REDIRECT : NEWS_NONE;
 }
 
-/* A new path MTU and a redirect go to the routing table, where cached routes
- * notice them.
+static enum news news6(u8 type)
+{
+	switch (type) {
+	case ICMPV6_PKT_TOOBIG:
+		return NEWS_PMTU;
+	case NDISC_REDIRECT:
+		return NEWS_REDIRECT;
+	}
+	return NEWS_NONE;
+}
+
+/* A new path MTU and a redirect go to the routing table, to the route that packets of
+ * the kind that is quoted take: where cached routes notice them.
  */
+static void learn(const struct ipmesh_conf *conf, const struct in6_addr *endpoint, u8 proto,
+		  __be16 dport, struct sk_buff *skb, enum news news, u32 mtu)
+{
+	struct ipmesh_route_key key;
+
+	ipmesh_route_key(&key, conf, endpoint, proto, dport);
+	switch (news) {
+	case NEWS_PMTU:
+		ipmesh_route_pmtu(conf->ipm, &key, skb, mtu);
+		break;
+	case NEWS_REDIRECT:
+		ipmesh_route_redirect(conf->ipm, &key, skb);
+		break;
+	case NEWS_NONE:
+		break;
+	}
+}
 
 /**
  * ipmesh_error_rcv4 - an ICMP error about a packet that was in IPv4
@@ -99,21 +120,15 @@ static void update_pmtu4(struct sk_buff *skb, const struct ipmesh_conf *conf, u3
 int ipmesh_error_rcv4(struct sk_buff *skb, u32 info)
 {
 	const struct iphdr *outer = (const struct iphdr *)skb->data;
-	struct net *net = dev_net(skb->dev);
 	const struct ipmesh_conf *conf;
+	struct in6_addr endpoint;
 
-	conf = error4(skb, outer);
+	conf = error4(skb, outer, 0);
 	if (!conf)
 		return -ENOENT;
-	switch (icmp_hdr(skb)->type) {
-	case ICMP_DEST_UNREACH:
-		if (icmp_hdr(skb)->code == ICMP_FRAG_NEEDED)
-			update_pmtu4(skb, conf, info);
-		break;
-	case ICMP_REDIRECT:
-		ipv4_redirect(skb, net, conf->link, outer->protocol);
-		break;
-	}
+	ipv6_addr_set_v4mapped(outer->daddr, &endpoint);
+	learn(conf, &endpoint, outer->protocol, 0, skb,
+	      news4(icmp_hdr(skb)->type, icmp_hdr(skb)->code), info);
 	return 0;
 }
 
@@ -133,39 +148,164 @@ int ipmesh_error_rcv6(struct sk_buff *skb, struct inet6_skb_parm *opt,
 		      u8 type, u8 code, int offset, __be32 info)
 {
 	const struct ipv6hdr *outer = (const struct ipv6hdr *)skb->data;
-	struct net *net = dev_net(skb->dev);
 	const struct ipmesh_conf *conf;
 
-	conf = error6(skb, outer);
+	conf = error6(skb, outer, 0);
 	if (!conf)
 		return -ENOENT;
-	switch (type) {
-	case ICMPV6_PKT_TOOBIG:
-		ip6_update_pmtu(skb, net, info, conf->link, conf->fwmark,
-				sock_net_uid(net, NULL));
-		break;
-	case NDISC_REDIRECT:
-		ip6_redirect(skb, net, conf->link, conf->fwmark,
-			     sock_net_uid(net, NULL));
-		break;
+	learn(conf, &outer->daddr, outer->nexthdr, 0, skb, news6(type), ntohl(info));
+	return 0;
+}
+
+/* The UDP layer has moved both headers of the error to those of the packet that it
+ * quotes. A redirect is read by its own: where that is, the receiving device's header
+ * tells.
+ */
+static bool find_ip(struct sk_buff *skb)
+{
+	int offset;
+
+	if (!skb_mac_header_was_set(skb))
+		return false;
+	offset = skb_mac_offset(skb) + skb->mac_len;
+	if (offset >= 0)
+		return false;
+	skb_set_network_header(skb, offset);
+	return true;
+}
+
+static bool find_icmp4(struct sk_buff *skb)
+{
+	int offset = -(int)sizeof(struct icmphdr);
+
+	if (!find_ip(skb) || ip_hdr(skb)->version != 4 ||
+	    skb_network_offset(skb) + ip_hdrlen(skb) != offset)
+		return false;
+	skb_set_transport_header(skb, offset);
+	return true;
+}
+
+/* A redirect quotes the packet in one of its options. */
+static bool find_icmp6(struct sk_buff *skb)
+{
+	__be16 frag_off;
+	int offset;
+	u8 next;
+
+	if (!find_ip(skb) || ipv6_hdr(skb)->version != 6)
+		return false;
+	next = ipv6_hdr(skb)->nexthdr;
+	offset = ipv6_skip_exthdr(skb, skb_network_offset(skb) + (int)sizeof(struct ipv6hdr),
+				  &next, &frag_off);
+	if (next != IPPROTO_ICMPV6 || offset > -(int)sizeof(struct icmp6hdr))
+		return false;
+	skb_set_transport_header(skb, offset);
+	return true;
+}
+
+static void put_back(struct sk_buff *skb, int network, int transport)
+{
+	skb_set_network_header(skb, network);
+	skb_set_transport_header(skb, transport);
+}
+
+/* An ICMP error about a packet in UDP that belongs to no socket: the headers of @skb, and
+ * its data, are the quoted ones. Here and not by a socket, as a socket is found only where
+ * both ends have the same port, and as the UDP layer then teaches a route that has neither
+ * mark nor port, which packets may not take.
+ */
+static int error_udp4(struct sk_buff *skb, u32 info)
+{
+	const struct icmphdr *icmph = (const struct icmphdr *)skb->data - 1;
+	int transport = skb_transport_offset(skb);
+	int network = skb_network_offset(skb);
+	const struct iphdr *outer = ip_hdr(skb);
+	__be16 dport = udp_hdr(skb)->dest;
+	const struct ipmesh_conf *conf;
+	struct in6_addr endpoint;
+	enum news news;
+
+	conf = error4(skb, outer, dport);
+	if (!conf)
+		return -ENOENT;
+	news = news4(icmph->type, icmph->code);
+	if (news == NEWS_REDIRECT && !find_icmp4(skb))
+		news = NEWS_NONE;
+	ipv6_addr_set_v4mapped(outer->daddr, &endpoint);
+	learn(conf, &endpoint, IPPROTO_UDP, dport, skb, news, info);
+	put_back(skb, network, transport);
+	return 0;
+}
+
+static int error_udp6(struct sk_buff *skb, struct inet6_skb_parm *opt,
+		      u8 type, u8 code, int offset, __be32 info)
+{
+	const struct ipv6hdr *outer = ipv6_hdr(skb);
+	int transport = skb_transport_offset(skb);
+	int network = skb_network_offset(skb);
+	__be16 dport = udp_hdr(skb)->dest;
+	const struct ipmesh_conf *conf;
+	enum news news = news6(type);
+
+	conf = error6(skb, outer, dport);
+	if (!conf)
+		return -ENOENT;
+	if (news == NEWS_REDIRECT && !find_icmp6(skb))
+		news = NEWS_NONE;
+	learn(conf, &outer->daddr, IPPROTO_UDP, dport, skb, news, ntohl(info));
+	put_back(skb, network, transport);
+	return 0;
+}
+
+static const struct ip_tunnel_encap_ops udp4_ops = {
+	.err_handler	= error_udp4,
+};
+
+static const struct ip6_tnl_encap_ops udp6_ops = {
+	.err_handler	= error_udp6,
+};
+
+/* The UDP layer asks all encapsulations that tunnels may have. The place of "none" is
+ * free, and no tunnel looks there. What does this for other modules is itself in modules
+ * that make a device in each namespace.
+ */
+#define ENCAP_SLOT	TUNNEL_ENCAP_NONE
+
+static bool take4(const struct ip_tunnel_encap_ops *from, const struct ip_tunnel_encap_ops *to)
+{
+	return cmpxchg((__force const struct ip_tunnel_encap_ops **)&iptun_encaps[ENCAP_SLOT],
+		       from, to) == from;
+}
+
+static bool take6(const struct ip6_tnl_encap_ops *from, const struct ip6_tnl_encap_ops *to)
+{
+	return cmpxchg((__force const struct ip6_tnl_encap_ops **)&ip6tun_encaps[ENCAP_SLOT],
+		       from, to) == from;
+}
+
+/**
+ * ipmesh_error_register - hear of errors about packets in UDP
+ *
+ * Return: 0, or -EBUSY.
+ */
+int ipmesh_error_register(void)
+{
+	if (!take4(NULL, &udp4_ops))
+		return -EBUSY;
+	if (!take6(NULL, &udp6_ops)) {
+		take4(&udp4_ops, NULL);
+		synchronize_net();
+		return -EBUSY;
 	}
 	return 0;
 }
 
 /**
- * ipmesh_error_udp - an ICMP error about a packet that was in UDP
- * @skb: its network header is the quoted outer one
- * @family: of that header
- *
- * The UDP layer updates the routes.
- *
- * Context: BH off, RCU.
- * Return: 0 when the packet was ours, else -ENOENT.
+ * ipmesh_error_unregister - the reverse; no error is under way afterwards
  */
-int ipmesh_error_udp(struct sk_buff *skb, u8 family)
+void ipmesh_error_unregister(void)
 {
-	const struct ipmesh_conf *conf;
-
-	conf = family == AF_INET ? error4(skb, ip_hdr(skb)) : error6(skb, ipv6_hdr(skb));
-	return conf ? 0 : -ENOENT;
+	take6(&udp6_ops, NULL);
+	take4(&udp4_ops, NULL);
+	synchronize_net();
 }

@@ -4,6 +4,7 @@
 #include <linux/module.h>
 
 #include "device.h"
+#include "error.h"
 #include "mtu.h"
 #include "netlink.h"
 #include "peer.h"
@@ -26,9 +27,13 @@ static int __init ipmesh_init(void)
 	if (err)
 		goto unregister_underlay;
 
-	err = ipmesh_receive_register();
+	err = ipmesh_error_register();
 	if (err)
 		goto unregister_mtu;
+
+	err = ipmesh_receive_register();
+	if (err)
+		goto unregister_error;
 
 	err = ipmesh_device_register();
 	if (err)
@@ -44,6 +49,8 @@ unregister_device:
 	ipmesh_device_unregister();
 unregister_receive:
 	ipmesh_receive_unregister();
+unregister_error:
+	ipmesh_error_unregister();
 unregister_mtu:
 	ipmesh_mtu_unregister();
 unregister_underlay:
@@ -58,6 +65,7 @@ static void __exit ipmesh_exit(void)
 	ipmesh_netlink_unregister();
 	ipmesh_device_unregister();
 	ipmesh_receive_unregister();
+	ipmesh_error_unregister();
 	ipmesh_mtu_unregister();
 	ipmesh_underlay_unregister();
 	ipmesh_peer_cache_destroy();

@@ -38,6 +38,9 @@ struct ipmesh_peer_set {
  *	whole, under the device's lock; read under RCU
  * @name: label, or NULL; under the device's lock
  * @stamp: the last request that told of the peer; under the device's lock
+ * @path_mtu: what an error said of its path, in bytes, where no route could be taught;
+ *	written in softirq, good as long as @path_mtu_until lies ahead; 0 for nothing
+ * @path_mtu_until: in ticks of ipmesh_stats_now(); written before @path_mtu
  * @icmp_errors: ICMP errors about packets to it; written in softirq
  * @drops: dropped packets by cause, IPMESH_A_DROPS_MAX + 1 of them; made by the
  *	first drop, on the data path
@@ -55,6 +58,8 @@ struct ipmesh_peer {
 	struct ipmesh_sources __rcu *sources;
 	char *name;
 	u32 stamp;
+	u32 path_mtu;
+	u32 path_mtu_until;
 	atomic_long_t icmp_errors;
 	atomic_long_t *drops;
 	atomic_long_t drops_uncounted;

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The underlay's routes: what an outer packet's is chosen by, the look-up, and the cache of
- * the result.
+/* The underlay's routes: what an outer packet's is chosen by, the look-up, the cache of
+ * the result, and what ICMP errors teach about it.
  */
 
+#include <linux/icmp.h>
+#include <linux/ipv6.h>
+#include <linux/skbuff.h>
+#include <linux/slab.h>
 #include <linux/time.h>
 #include <net/flow.h>
+#include <net/inet_sock.h>
 #include <net/ip6_fib.h>
 #include <net/ip6_route.h>
 #include <net/ip_fib.h>
@@ -20,6 +25,7 @@
 #include "conf.h"
 #include "device.h"
 #include "output.h"
+#include "peer.h"
 #include "route.h"
 #include "stats.h"
 #include "underlay.h"
@@ -195,6 +201,32 @@ static bool multipath6(const struct dst_entry *dst)
 	return from->nh ? nexthop_is_multipath(from->nh) : READ_ONCE(from->fib6_nsiblings);
 }
 
+/**
+ * ipmesh_route_learned - the MTU of a peer's path that no route has learned
+ * @peer: the peer
+ *
+ * Context: RCU.
+ * Return: bytes, or 0 when there is nothing to add to what the route says.
+ */
+unsigned int ipmesh_route_learned(const struct ipmesh_peer *peer)
+{
+	unsigned int mtu = smp_load_acquire(&peer->path_mtu);
+
+	return mtu &&
+	       time_before32(ipmesh_stats_now(), READ_ONCE(peer->path_mtu_until)) ? mtu : 0;
+}
+
+/* What a packet is to ask ipmesh_route_learned() about is no plain route. */
+static bool has_learned(struct ipmesh_dev *ipm, const struct ipmesh_route_key *key)
+{
+	const struct ipmesh_peer *peer;
+
+	if (likely(!key->dport))
+		return false;
+	peer = ipmesh_peer_find(ipm, &key->endpoint);
+	return peer && ipmesh_route_learned(peer);
+}
+
 /* The route of an IPsec policy validates itself. */
 static u32 route_cookie(struct dst_entry *dst)
 {
@@ -231,7 +263,7 @@ int ipmesh_route_fill(struct ipmesh_dev *ipm, const struct ipmesh_route_key *key
 		route->saddr = saddr;
 		if (multipath4(ipm, key))
 			gen |= IPMESH_ROUTE_MULTIPATH;
-		if (ipmesh_output_plain4(dst))
+		if (ipmesh_output_plain4(dst) && !has_learned(ipm, key))
 			gen |= IPMESH_ROUTE_PLAIN;
 	} else {
 		route->cookie = route_cookie(dst);
@@ -261,4 +293,126 @@ bool ipmesh_route_by_proto(const struct net *net, u8 family)
 		return READ_ONCE(net->ipv6.fib6_has_custom_rules);
 #endif
 	return false;
+}
+
+/* The kernel's IPv4 routes take what an error is about from a socket or from the packet
+ * that it quotes. That packet has no mark, and came in by a device that is perhaps not
+ * the one that it left by. So this is a socket that has sent by the key, and is no more
+ * than that: nobody else sees it.
+ */
+static struct sock *sender4(const struct net *net, const struct ipmesh_route_key *key)
+{
+	struct inet_sock *inet = kzalloc(sizeof(*inet), GFP_ATOMIC);
+	struct sock *sk = (struct sock *)inet;
+
+	if (!inet)
+		return NULL;
+	sock_net_set(sk, (struct net *)net);
+	sk->sk_bound_dev_if = key->link;
+	sk->sk_mark = key->mark;
+	sk->sk_protocol = key->proto;
+	sk->sk_uid = sock_net_uid(net, NULL);
+	inet->tos = key->tos & IPMESH_COMPAT_ROUTE_TOS;
+	inet->inet_daddr = ipmesh_addr_get4(&key->endpoint);
+	inet->inet_saddr = ipmesh_addr_get4(&key->local);
+	return sk;
+}
+
+#define LEARNED_MTU_MIN		552		/* as net.ipv4.route.min_pmtu, */
+#define LEARNED_FOR		(10 * 60 * HZ)	/* and .mtu_expires */
+
+/* A route that a rule chooses by a UDP port cannot be taught: the kernel looks for what is
+ * to learn without ports, and finds another one. The peer itself remembers then.
+ */
+static void remember4(struct ipmesh_dev *ipm, const struct ipmesh_route_key *key, u32 mtu)
+{
+	struct ipmesh_peer *peer = ipmesh_peer_find(ipm, &key->endpoint);
+	struct dst_entry *dst = ipmesh_route_path(ipm, key);
+
+	if (IS_ERR(dst))
+		return;
+	mtu = max_t(u32, mtu, LEARNED_MTU_MIN);
+	if (peer && dst_mtu(dst) > mtu && !dst_metric_locked(dst, RTAX_MTU)) {
+		WRITE_ONCE(peer->path_mtu_until,
+			   ipmesh_stats_now() + (LEARNED_FOR >> IPMESH_STATS_TICK_SHIFT));
+		smp_store_release(&peer->path_mtu, mtu);
+		/* cached routes are looked up again */
+		rt_genid_bump_ipv4(ipm->net);
+	}
+	dst_release(dst);
+}
+
+/**
+ * ipmesh_route_pmtu - a router of the underlay has told of a path MTU
+ * @ipm: the device
+ * @key: of the packet that was too large
+ * @skb: the error, its data at the header that it quotes
+ * @mtu: what the error says, in bytes
+ *
+ * The path of the key learns it, and cached routes notice: RFC 1191, RFC 8201.
+ *
+ * Context: BH off, RCU.
+ */
+void ipmesh_route_pmtu(struct ipmesh_dev *ipm, const struct ipmesh_route_key *key,
+		       struct sk_buff *skb, u32 mtu)
+{
+	struct dst_entry *dst = ipmesh_route_path(ipm, key);
+	int offset = skb_network_offset(skb);
+	struct sock *sk;
+
+	if (IS_ERR(dst))
+		return;
+	if (key->family == AF_INET) {
+		sk = sender4(ipm->net, key);
+		if (sk)
+			dst->ops->update_pmtu(dst, sk, NULL, mtu, false);
+		kfree(sk);
+		if (key->dport && ipmesh_route_by_proto(ipm->net, AF_INET))
+			remember4(ipm, key, mtu);
+	} else {
+		/* addresses are those that are quoted */
+		skb_reset_network_header(skb);
+		dst->ops->update_pmtu(dst, NULL, skb, mtu, false);
+		skb_set_network_header(skb, offset);
+	}
+	dst_release(dst);
+}
+
+/* Of an IPv6 route the caller has to know that it is the sender's to redirect. */
+static bool is_from_gateway6(const struct dst_entry *dst, const struct sk_buff *skb)
+{
+	const struct rt6_info *rt = (const struct rt6_info *)dst;
+
+	return rt->rt6i_flags & RTF_GATEWAY &&
+	       ipv6_addr_equal(&rt->rt6i_gateway, &ipv6_hdr(skb)->saddr);
+}
+
+/**
+ * ipmesh_route_redirect - a router of the underlay has told of a better one
+ * @ipm: the device
+ * @key: of the packet that is better sent to the other
+ * @skb: the redirect, its network and transport headers its own, its data at the
+ *	header that it quotes
+ *
+ * The path of the key follows, and cached routes notice: RFC 1122 3.2.2.2, RFC 4861 8.3.
+ *
+ * Context: BH off, RCU.
+ */
+void ipmesh_route_redirect(const struct ipmesh_dev *ipm, const struct ipmesh_route_key *key,
+			   struct sk_buff *skb)
+{
+	struct dst_entry *dst = ipmesh_route_path(ipm, key);
+	struct sock *sk;
+
+	if (IS_ERR(dst))
+		return;
+	if (key->family == AF_INET) {
+		sk = sender4(ipm->net, key);
+		if (sk)
+			dst->ops->redirect(dst, sk, skb);
+		kfree(sk);
+	} else if (is_from_gateway6(dst, skb)) {
+		dst->ops->redirect(dst, NULL, skb);
+	}
+	dst_release(dst);
 }

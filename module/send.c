@@ -251,11 +251,22 @@ static void make_key(const struct ipmesh_send *send, struct ipmesh_route_key *ke
 			 send->udp ? send->dport : 0);
 }
 
+static unsigned int learned_mtu(const struct ipmesh_send *send)
+{
+	/* an IPv6 route can always be taught */
+	if (likely(!send->udp || !send->tx || send->conf->family != AF_INET))
+		return 0;
+	return ipmesh_route_learned(ipmesh_part_peer(&send->ipm->parts, send->to.part));
+}
+
 static void use_route(struct ipmesh_send *send, struct dst_entry *dst)
 {
 	send->dst = dst;
 	send->plain = send->conf->family == AF_INET ? ipmesh_output_plain4(dst) :
 						      ipmesh_output_plain6(dst);
+	send->learned_mtu = learned_mtu(send);
+	if (unlikely(send->learned_mtu))
+		send->plain = false;
 }
 
 /* For this packet alone: its flow chooses among equal ways. */
@@ -337,6 +348,8 @@ static unsigned int path_mtu(const struct ipmesh_send *send, bool *locked)
 		return min_t(unsigned int, READ_ONCE(send->dst->dev->mtu), IP_MAX_MTU);
 	if (send->conf->family == AF_INET)
 		*locked = ip_mtu_locked(send->dst);
+	if (unlikely(!send->plain && send->learned_mtu))
+		return min(dst_mtu(send->dst), send->learned_mtu);
 	return dst_mtu(send->dst);
 }
 

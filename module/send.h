@@ -26,6 +26,7 @@ struct ipmesh_part_tx;
  *	it, for at least as long as the RCU section lasts
  * @plain: @dst is one that ipmesh_output_plain4() or ipmesh_output_plain6() is
  *	true for
+ * @learned_mtu: of the path, where @plain is false and @dst does not know it; else 0
  * @udp: the outer packet is a UDP one
  * @dport: its destination port, network byte order
  * @overhead: bytes of the outer headers
@@ -44,6 +45,7 @@ struct ipmesh_send {
 	struct in6_addr endpoint;
 	struct dst_entry *dst;
 	__be32 saddr;
+	unsigned int learned_mtu;
 	bool dst_held;
 	bool plain;
 	bool udp;

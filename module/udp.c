@@ -15,7 +15,6 @@
 
 #include "conf.h"
 #include "device.h"
-#include "error.h"
 #include "receive.h"
 #include "udp.h"
 #include "underlay.h"
@@ -72,12 +71,10 @@ static int port_rcv(struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-/* An error about one of our packets; the caller has set the network header to
- * the one that is quoted, and updates the routes when we say it is ours.
- */
+/* No error is the socket's: error.c hears of those that are nobody's. */
 static int port_err_lookup(struct sock *sk, struct sk_buff *skb)
 {
-	return ipmesh_error_udp(skb, sk->sk_family);
+	return -ENOENT;
 }
 
 static __be16 gro_proto(struct sk_buff *skb)

@@ -12,7 +12,10 @@
 # be it a socket of the node or a pod behind it, and also where a firewall takes
 # the node's own messages away; two tunnels one in the other;
 # the device itself keeps its MTU; what is no longer known is tried again; jumbo
-# frames; an MTU that is locked; a link whose MTU changes both ways; the least MTU that a device has.
+# frames; an MTU that is locked; a link whose MTU changes both ways; the least MTU that a
+# device has. What is told is learned for the route that packets take: by a mark, by
+# protocol and port, by a DSCP, to a port of the peer's own, in a VRF; and so is a better
+# router.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
@@ -235,4 +238,225 @@ locked_by_itself() {
 	done
 }
 
-run_tests narrow_ipv4 narrow_ipv6 without_discovery nested told_by_route forgotten jumbo locked locked_by_itself least
+# --- a path that is chosen by more than the endpoint --------------------------------------
+
+# chosen FAMILY SELECTOR…: what is so is led to r by table 7; without it there is a route
+# too, which the news are not for
+chosen() {
+	local family=$1
+	shift
+	case $family in
+	4) ip -n "$a" route add 172.16.50.0/24 via 172.16.40.9 table 7 ;;
+	6) ip -n "$a" route add fd00:50::/64 via fd00::9 table 7 ;;
+	esac
+	ip -n "$a" "-$family" rule add "$@" table 7
+}
+
+# learnt FAMILY none|udp [PATHS]: as in narrow(), with one path for all that is inside, or
+# two
+learnt() {
+	local mtu=$((1400 - $(overhead "$1" "$2")))
+	learns "$a" 10.244.2.1 "$mtu" 2
+	learns "$a" fd10:2::1 "$mtu" "${3:-1}"
+	equal "icmp_errors" "$(count "$a" ipmesh0 icmp_errors "$(endpoint "$1")")" "${3:-1}"
+}
+
+marked() {
+	local family encap
+	for family in 4 6; do
+		for encap in none udp; do
+			path 1400
+			chosen "$family" fwmark 7
+			meshed "$family" "$encap" fwmark 7
+			learnt "$family" "$encap"
+		done
+	done
+}
+
+# By protocol each learns for itself; and by what in the header is not as it is in the
+# one that is quoted: the DSCP that a packet inherits.
+selected() {
+	local family
+	for family in 4 6; do
+		path 1400
+		chosen "$family" ipproto 4
+		chosen_more "$family" ipproto 41
+		meshed "$family" none
+		learnt "$family" none 2
+		path 1400
+		chosen "$family" tos 0x10
+		meshed "$family" none dscp 4
+		learnt "$family" none
+		path 1400
+		chosen "$family" tos 0x10
+		meshed "$family" none
+		mesh -n "$a" echo 1 10.244.2.1 size 1420 df on tos 16 wait 100 >/dev/null 2>&1 || true
+		learns "$a" 10.244.2.1 $((1400 - $(overhead "$family" none))) 1
+		path 1400
+		chosen "$family" ipproto udp
+		meshed "$family" udp
+		learnt "$family" udp
+		path 1400
+		chosen "$family" ipproto udp dport 5555
+		meshed "$family" udp
+		learnt "$family" udp
+	done
+}
+
+# A peer has a port of its own, at which a does not listen.
+own_port() {
+	local family one
+	for family in 4 6; do
+		path 1400
+		meshed "$family" none
+		one=172.16.40.1
+		[ "$family" = 4 ] || one=fd00::1
+		in_ns "$a" packet peer ipmesh0 "$(endpoint "$family")" udp dport 6000
+		in_ns "$b" packet encap ipmesh0 udp dport 6000
+		in_ns "$b" packet peer ipmesh0 "$one" udp dport 5555
+		learnt "$family" udp
+	done
+}
+
+chosen_more() {
+	local family=$1
+	shift
+	case $family in
+	4) ip -n "$a" route add 172.16.50.0/24 via 172.16.40.9 table 8 ;;
+	6) ip -n "$a" route add fd00:50::/64 via fd00::9 table 8 ;;
+	esac
+	ip -n "$a" "-$family" rule add "$@" table 8
+}
+
+# The underlay in a VRF, the device bound to the VRF or to the link in it.
+in_vrf() {
+	local family encap dev
+	modprobe vrf 2>/dev/null || skip "this kernel has no vrf"
+	for family in 4 6; do
+		for dev in under eth0; do
+			for encap in none udp; do
+				path 1400
+				in_ns "$a" sysctl -qw net.ipv4.udp_l3mdev_accept=1
+				ip_batch "$a" <<-END
+					link add under type vrf table 10
+					link set under up
+					link set eth0 master under
+					addr replace fd00::1/64 dev eth0 nodad
+					route add 172.16.50.0/24 via 172.16.40.9 table 10
+					route add fd00:50::/64 via fd00::9 table 10
+				END
+				meshed "$family" "$encap"
+				mesh -n "$a" link set ipmesh0 dev "$dev"
+				learnt "$family" "$encap"
+				ip_batch "$a" <<-END
+					link set eth0 nomaster
+					link del under
+				END
+			done
+		done
+	done
+}
+
+# --- a better router -----------------------------------------------------------------------
+#
+#                 172.16.40.0/24, sw
+#     a .1 fe80::1 ---+--- .9 fe80::9 r    has its way to .50.0/24 by s
+#                     +--- .8 fe80::8 s .50.8 ---- .50.2 b
+
+# on_switch NS N: eth0
+on_switch() {
+	ip link add eth0 netns "$1" address "02:00:00:00:00:0$2" type veth peer "p$2" netns "$sw"
+	ip_batch "$sw" <<-END
+		link set p$2 master br0
+		link set p$2 up
+	END
+	ip_batch "$1" <<-END
+		link set eth0 addrgenmode none
+		link set eth0 up
+		addr add 172.16.40.$2/24 dev eth0
+		addr add fd00::$2/64 dev eth0 nodad
+		addr add fe80::$2/64 dev eth0 nodad
+	END
+}
+
+two_routers() {
+	setup_ns sw a r s b
+	ip -n "$sw" link add br0 type bridge mcast_snooping 0
+	ip -n "$sw" link set br0 up
+	on_switch "$a" 1
+	on_switch "$r" 9
+	on_switch "$s" 8
+	link_nodes "$s" eth1 8 "$b" eth0 2 1500 50
+	ip -n "$s" addr add fe80::8/64 dev eth1 nodad
+	forward "$r" "$s"
+	ip_batch "$r" <<-END
+		route add 172.16.50.0/24 via 172.16.40.8
+		route add fd00:50::/64 via fe80::8 dev eth0
+	END
+	# that the first redirect is followed, not the one after it has been asked for
+	ip_batch "$a" <<-END
+		route add 172.16.50.0/24 via 172.16.40.9
+		route add fd00:50::/64 via fe80::9 dev eth0
+		neigh replace 172.16.40.8 lladdr 02:00:00:00:00:08 dev eth0 nud permanent
+	END
+	ip_batch "$b" <<-END
+		route add 172.16.40.0/24 via 172.16.50.8
+		route add fd00::/64 via fd00:50::8
+	END
+	in_ns "$r" nft 'add table inet t
+		add chain inet t ahead { type filter hook forward priority 0; }
+		add rule inet t ahead counter'
+}
+
+# through_r: packets
+through_r() {
+	in_ns "$r" nft list table inet t | sed -nE 's/.*packets ([0-9]+) .*/\1/p'
+}
+
+# follows WHAT: the packet that is redirected is the last one by r, and it learned of it
+# for both kinds of inner packets
+follows() {
+	local before
+	ping_of "$a" 10.244.2.1
+	ping_of "$a" fd10:2::1
+	busywait goes_past_r 10.244.2.1
+	busywait goes_past_r fd10:2::1
+	before=$(through_r)
+	ping_of "$a" 10.244.2.1
+	ping_of "$a" fd10:2::1
+	equal "packets by the first router, $1" "$(through_r)" "$before"
+}
+
+goes_past_r() {
+	local before
+	before=$(through_r)
+	once "$a" "$1"
+	[ "$(through_r)" -eq "$before" ]
+}
+
+redirected() {
+	local family encap mark
+	for family in 4 6; do
+		for mark in 0 7; do
+			for encap in none udp; do
+				two_routers
+				[ "$mark" = 0 ] || chosen_redirect "$family" fwmark 7
+				meshed "$family" "$encap" fwmark "$mark"
+				follows "IPv$family $encap mark $mark"
+			done
+		done
+	done
+}
+
+chosen_redirect() {
+	local family=$1
+	shift
+	case $family in
+	4) ip -n "$a" route add 172.16.50.0/24 via 172.16.40.9 table 7 ;;
+	6) ip -n "$a" route add fd00:50::/64 via fe80::9 dev eth0 table 7 ;;
+	esac
+	ip -n "$a" "-$family" rule add "$@" table 7
+}
+
+run_tests narrow_ipv4 narrow_ipv6 without_discovery nested told_by_route forgotten jumbo locked locked_by_itself least marked \
+	selected own_port in_vrf redirected
