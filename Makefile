@@ -59,6 +59,10 @@ bench-show:
 bench-remove:
 	@$(RUN) --memory 2048 --add selftests -- selftests/bench/remove.sh $(PEERS)
 
+# Prefixes that were chosen to meet against random ones.
+bench-table:
+	@$(RUN) --icount --memory 1200 --add selftests -- selftests/table costs
+
 bench-native:
 	@selftests/bench/native --kernel $(KERNEL) $(if $(PEERS),--peers $(PEERS)) $(KINDS)
 
@@ -115,6 +119,7 @@ help:
 	@echo 'make bench-apply      time "ipmesh apply" for a cluster of 5000 nodes (NODES=10000)'
 	@echo 'make bench-show       what show, metrics, export and top take with 5000 peers'
 	@echo 'make bench-remove     how long a device with 60000 peers takes to go (PEERS=10000)'
+	@echo 'make bench-table      what a pod CIDR takes to add, find and remove, whatever was chosen'
 	@echo 'make bench-native     in nanoseconds, in user-mode Linux, built once (PEERS=10000 KINDS="plain ipmesh")'
 	@echo 'make bench-figures    what bench-quick compares with, made anew for this kernel'
 	@echo 'make demo             play a Calico cluster of two nodes in a guest'

@@ -2,7 +2,6 @@
 #ifndef _IPMESH_ADDR_H
 #define _IPMESH_ADDR_H
 
-#include <linux/hash.h>
 #include <linux/in6.h>
 #include <linux/ip.h>
 #include <net/ipv6.h>
@@ -48,29 +47,6 @@ static inline __be32 ipmesh_addr_get4(const struct in6_addr *addr)
 static inline bool ipmesh_addr_any(const struct in6_addr *addr)
 {
 	return ipmesh_addr_is4(addr) ? !ipmesh_addr_get4(addr) : ipv6_addr_any(addr);
-}
-
-/**
- * ipmesh_addr_hash - spread addresses over a table
- * @addr: the address
- * @salt: what else tells entries apart
- *
- * A multiplication carries low bits into high ones, which are taken. What IPv4
- * addresses and most others differ in is in the low half of the first word.
- *
- * Return: the hash; each bit of it depends on each of @addr.
- */
-static inline u32 ipmesh_addr_hash(const struct in6_addr *addr, u32 salt)
-{
-	u64 low = (u64)(__force u32)addr->s6_addr32[2] << 32 |
-		  (__force u32)addr->s6_addr32[3];
-	u64 high = (u64)(__force u32)addr->s6_addr32[1] << 32 |
-		   (__force u32)addr->s6_addr32[0];
-	u64 hash;
-
-	hash = (low ^ (u64)salt << 32) * GOLDEN_RATIO_64;
-	hash = (hash >> 32 ^ hash ^ high) * GOLDEN_RATIO_64;
-	return hash >> 32;
 }
 
 /**

@@ -200,7 +200,7 @@ static int check_outer_family(const struct ipmesh_change *change,
 	return 0;
 }
 
-static void drop_inserted(struct ipmesh_dev *ipm, struct ipmesh_change_list *list,
+static void drop_prepared(struct ipmesh_dev *ipm, struct ipmesh_change_list *list,
 			  unsigned int n, bool outer)
 {
 	while (n--) {
@@ -216,25 +216,24 @@ static void drop_inserted(struct ipmesh_dev *ipm, struct ipmesh_change_list *lis
 }
 
 static struct ipmesh_prefix *make_prefix(const struct ipmesh_dev *ipm,
-					 const struct ipmesh_change_cidr *cidr,
-					 const struct ipmesh_peer *peer)
+					 const struct ipmesh_change_cidr *cidr)
 {
 	struct ipmesh_prefix *prefix = kzalloc(sizeof(*prefix), GFP_KERNEL_ACCOUNT);
 
 	if (!prefix)
 		return NULL;
 	prefix->key = cidr->key;
-	prefix->to = peer->to;
 	prefix->stamp = ipm->stamp;
 	INIT_LIST_HEAD(&prefix->list);
 	return prefix;
 }
 
-/* Makes the entries that the peer has not yet, and inserts those of prefixes that
- * nobody holds. All stay on no list until the whole request is sure to succeed.
+/* Makes the entries that the peer has not yet, and takes places for those of prefixes that
+ * nobody holds. All stay on no list, and no packet sees them, until the whole request is
+ * sure to succeed.
  */
-static int insert_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change_list *list,
-			struct ipmesh_peer *peer, bool outer, struct netlink_ext_ack *extack)
+static int prepare_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change_list *list,
+			 bool outer, struct netlink_ext_ack *extack)
 {
 	unsigned int i;
 	int err;
@@ -247,25 +246,28 @@ static int insert_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change_list *list,
 			continue;
 
 		err = -ENOMEM;
-		prefix = make_prefix(ipm, cidr, peer);
+		prefix = make_prefix(ipm, cidr);
 		if (!prefix)
-			goto drop_inserted;
-		err = cidr->from ? 0 : ipmesh_prefix_insert(table_of(ipm, outer), prefix);
+			goto drop_prepared;
+		err = cidr->from ? 0 : ipmesh_prefix_prepare(table_of(ipm, outer), prefix);
 		if (err) {
 			kfree(prefix);
 			/* all that were there before are known */
 			if (err == -EEXIST) {
 				refuse_twice(cidr, outer, extack);
 				err = -EINVAL;
+			} else if (err == -ENOSPC) {
+				NL_SET_ERR_MSG_ATTR(extack, cidr->attr,
+						    "The device has no room for more prefixes");
 			}
-			goto drop_inserted;
+			goto drop_prepared;
 		}
 		cidr->prefix = prefix;
 	}
 	return 0;
 
-drop_inserted:
-	drop_inserted(ipm, list, i, outer);
+drop_prepared:
+	drop_prepared(ipm, list, i, outer);
 	return err;
 }
 
@@ -292,14 +294,17 @@ static void commit_cidrs(struct ipmesh_dev *ipm, struct ipmesh_change_list *list
 			remove_cidr(ipm, peer, cidr->prefix, outer);
 			continue;
 		}
+		if (!list_empty(&cidr->prefix->list))
+			continue;
+		list_add_tail(&cidr->prefix->list, &set->list);
+		set->count++;
+		cidr->prefix->to = peer->to;
 		if (cidr->from) {
 			list_del(&cidr->old->list);
 			set_of(cidr->from, outer)->count--;
 			ipmesh_prefix_replace(table_of(ipm, outer), cidr->old, cidr->prefix);
-		}
-		if (list_empty(&cidr->prefix->list)) {
-			list_add_tail(&cidr->prefix->list, &set->list);
-			set->count++;
+		} else {
+			ipmesh_prefix_show(table_of(ipm, outer), cidr->prefix);
 		}
 	}
 	if (!list->replace)
@@ -394,22 +399,29 @@ static unsigned int count_udp(const struct ipmesh_dev *ipm, const struct ipmesh_
 	return ipm->udp_peers - was + is;
 }
 
+/* Each pod CIDR leads to all of the old encapsulation or to all of the new one. A peer
+ * that nobody sees yet has no routes cached.
+ */
 static void commit_encap(struct ipmesh_dev *ipm, const struct ipmesh_change *change,
 			 struct ipmesh_peer *peer, unsigned int udp_peers)
 {
+	struct ipmesh_prefix_to to = peer->to;
 	struct ipmesh_prefix *prefix;
 
 	WRITE_ONCE(ipm->udp_peers, udp_peers);
-	if (change->encap < 0 && !change->dport_set)
-		return;
 	if (change->encap >= 0)
-		WRITE_ONCE(peer->to.encap, change->encap);
+		to.encap = change->encap;
 	if (change->dport_set)
-		WRITE_ONCE(peer->to.dport, change->dport);
+		to.dport = change->dport;
+	if (to.encap == peer->to.encap && to.dport == peer->to.dport)
+		return;
+	peer->to = to;
+	ipmesh_prefix_redirect(&ipm->endpoints, &peer->at, &peer->to);
 	list_for_each_entry(prefix, &peer->cidrs.list, list)
 		ipmesh_prefix_redirect(&ipm->prefixes, prefix, &peer->to);
 	/* the way may depend on protocol and port; cached routes are stale */
-	ipmesh_device_changed(ipm);
+	if (peer->at.shown)
+		ipmesh_device_changed(ipm);
 }
 
 /* Asks for the UDP port when the first peer needs it, and gives it back when
@@ -482,7 +494,7 @@ int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 	if (err)
 		goto give_quota;
 	if (!peer) {
-		created = ipmesh_peer_add(ipm, &change->endpoint);
+		created = ipmesh_peer_make(ipm, &change->endpoint);
 		if (IS_ERR(created)) {
 			err = PTR_ERR(created);
 			goto free_name;
@@ -493,24 +505,27 @@ int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 	if (udp_peers >= ipm->udp_peers) {
 		err = want_udp(ipm, change, udp_peers, extack);
 		if (err)
-			goto del_peer;
+			goto drop_peer;
 	}
-	err = insert_cidrs(ipm, &change->cidrs, peer, false, extack);
+	err = prepare_cidrs(ipm, &change->cidrs, false, extack);
 	if (err)
 		goto unwant_udp;
-	err = insert_cidrs(ipm, &change->froms, peer, true, extack);
+	err = prepare_cidrs(ipm, &change->froms, true, extack);
 	if (err)
-		goto drop_inserted;
+		goto drop_prepared;
 
+	/* what packets come to see is complete */
 	ipmesh_source_commit(peer, &change->sources, sources);
-	commit_cidrs(ipm, &change->cidrs, peer, false);
-	commit_cidrs(ipm, &change->froms, peer, true);
 	commit_encap(ipm, change, peer, udp_peers);
-	want_udp(ipm, change, udp_peers, NULL);
 	if (change->name) {
 		kfree(peer->name);
 		peer->name = name;
 	}
+	if (created)
+		ipmesh_peer_show(ipm, created);
+	commit_cidrs(ipm, &change->cidrs, peer, false);
+	commit_cidrs(ipm, &change->froms, peer, true);
+	want_udp(ipm, change, udp_peers, NULL);
 	/* for what it has lost */
 	ipmesh_quota_give(ipm, taken + had + change->moved - ipmesh_quota_peer(peer));
 	peer->stamp = ipm->stamp;
@@ -518,13 +533,13 @@ int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 	notify(ipm, change, peer, created);
 	return 0;
 
-drop_inserted:
-	drop_inserted(ipm, &change->cidrs, change->cidrs.count, false);
+drop_prepared:
+	drop_prepared(ipm, &change->cidrs, change->cidrs.count, false);
 unwant_udp:
 	want_udp(ipm, change, ipm->udp_peers, NULL);
-del_peer:
+drop_peer:
 	if (created)
-		ipmesh_peer_del(ipm, created);
+		ipmesh_peer_drop(ipm, created);
 free_name:
 	kfree(name);
 give_quota:

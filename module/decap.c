@@ -28,9 +28,10 @@
 static struct ipmesh_part_rx *find_peer(const struct ipmesh_conf *conf,
 					const struct ipmesh_decap_cb *cb)
 {
-	const struct ipmesh_peer *peer = ipmesh_peer_from(conf->ipm, &cb->endpoint);
+	struct ipmesh_prefix_to to;
 
-	return peer ? ipmesh_part_rx(&conf->ipm->parts, peer->to.part) : NULL;
+	return ipmesh_peer_from(conf->ipm, &cb->endpoint, &to) ?
+	       ipmesh_part_rx(&conf->ipm->parts, to.part) : NULL;
 }
 
 /* Of what is wrong with a stranger's packet, that it is one comes first. */

@@ -33,9 +33,7 @@ static int device_init(struct net_device *dev)
 	err = ipmesh_stats_alloc(ipm);
 	if (err)
 		goto free_tstats;
-	err = ipmesh_peer_init(ipm);
-	if (err)
-		goto free_stats;
+	ipmesh_peer_init(ipm);
 	err = ipmesh_cell_alloc(ipm);
 	if (err)
 		goto destroy_peers;
@@ -43,7 +41,6 @@ static int device_init(struct net_device *dev)
 
 destroy_peers:
 	ipmesh_peer_destroy(ipm);
-free_stats:
 	ipmesh_stats_free(ipm);
 free_tstats:
 	ipmesh_compat_tstats_free(dev);

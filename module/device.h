@@ -4,7 +4,6 @@
 
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
-#include <linux/rhashtable.h>
 #include <linux/xarray.h>
 
 #include "part.h"
@@ -27,7 +26,7 @@ struct mem_cgroup;
  * @dev: the net_device; constant
  * @net: underlay network namespace, in which the device was made; constant.
  *	Not held: the device is deleted when the namespace dies.
- * @peers: peers by endpoint; written under @lock, read under RCU
+ * @endpoints: peers by endpoint; written under @lock, read under RCU
  * @prefixes: pod CIDRs of all peers; written under @lock, read under RCU
  * @parts: what each CPU keeps of each peer
  * @cells: queues of received packets, see cell.c; made and freed with the device
@@ -37,7 +36,7 @@ struct mem_cgroup;
  * @lock: serialises all changes of peers and pod CIDRs; nests inside RTNL
  * @ids: peers by a number that orders dumps; under @lock
  * @next_id: where the next free number is looked for; under @lock
- * @peer_count: number of @peers; written under @lock, read anywhere
+ * @peer_count: number of peers; written under @lock, read anywhere
  * @seq: counts changes, so that an interrupted dump is noticed; under @lock
  * @stamp: number of the last request; under @lock
  * @udp: UDP port that the device receives on, or NULL; under @lock
@@ -60,7 +59,7 @@ struct ipmesh_dev {
 	u32 gen;
 	struct ipmesh_parts parts;
 	struct ipmesh_prefix_table prefixes;
-	struct rhashtable peers;
+	struct ipmesh_prefix_table endpoints;
 	struct ipmesh_cell __percpu *cells;
 	struct ipmesh_drops __percpu *drops;
 	struct mem_cgroup *memcg;

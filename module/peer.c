@@ -15,58 +15,20 @@
 
 static struct kmem_cache *peer_cache;
 
-static u32 endpoint_hash(const void *data, u32 len, u32 seed)
-{
-	return ipmesh_addr_hash(data, seed);
-}
-
-static int endpoint_compare(struct rhashtable_compare_arg *arg, const void *object)
-{
-	const struct ipmesh_peer *peer = object;
-
-	return !ipv6_addr_equal(&peer->endpoint, arg->key);
-}
-
-static const struct rhashtable_params peer_params = {
-	.head_offset		= offsetof(struct ipmesh_peer, node),
-	.key_offset		= offsetof(struct ipmesh_peer, endpoint),
-	.key_len		= sizeof(struct in6_addr),
-	.hashfn			= endpoint_hash,
-	.obj_cmpfn		= endpoint_compare,
-	.automatic_shrinking	= true,
-};
-
 /**
  * ipmesh_peer_init - make a device's tables of peers
  * @ipm: the device
- *
- * Return: 0 or a negative error.
  */
-int ipmesh_peer_init(struct ipmesh_dev *ipm)
+void ipmesh_peer_init(struct ipmesh_dev *ipm)
 {
-	int err;
-
 	mutex_init(&ipm->lock);
 	/* netlink takes 0 for a dump without a sequence number */
 	ipm->seq = 1;
 	ipmesh_part_init(&ipm->parts);
 	xa_init_flags(&ipm->ids, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
-	err = rhashtable_init(&ipm->peers, &peer_params);
-	if (err)
-		return err;
-	err = ipmesh_prefix_init(&ipm->prefixes);
-	if (err)
-		goto destroy_peers;
-	err = ipmesh_prefix_init(&ipm->froms);
-	if (err)
-		goto destroy_prefixes;
-	return 0;
-
-destroy_prefixes:
-	ipmesh_prefix_destroy(&ipm->prefixes);
-destroy_peers:
-	rhashtable_destroy(&ipm->peers);
-	return err;
+	ipmesh_prefix_init(&ipm->endpoints);
+	ipmesh_prefix_init(&ipm->prefixes);
+	ipmesh_prefix_init(&ipm->froms);
 }
 
 /**
@@ -80,9 +42,24 @@ void ipmesh_peer_destroy(struct ipmesh_dev *ipm)
 	ipmesh_part_destroy(&ipm->parts);
 	ipmesh_prefix_destroy(&ipm->froms);
 	ipmesh_prefix_destroy(&ipm->prefixes);
-	rhashtable_destroy(&ipm->peers);
+	ipmesh_prefix_destroy(&ipm->endpoints);
 	xa_destroy(&ipm->ids);
 	mutex_destroy(&ipm->lock);
+}
+
+/**
+ * ipmesh_peer_to - what packets need to know of the peer with an endpoint
+ * @ipm: the device
+ * @endpoint: underlay address, an IPv4 one v4-mapped
+ * @to: the result
+ *
+ * Context: RCU.
+ * Return: false when there is no such peer.
+ */
+bool ipmesh_peer_to(const struct ipmesh_dev *ipm, const struct in6_addr *endpoint,
+		    struct ipmesh_prefix_to *to)
+{
+	return ipmesh_prefix_find(&ipm->endpoints, endpoint, to);
 }
 
 /**
@@ -93,10 +70,17 @@ void ipmesh_peer_destroy(struct ipmesh_dev *ipm)
  * Context: RCU or the device's lock.
  * Return: the peer, valid until the end of that section, or NULL.
  */
-struct ipmesh_peer *ipmesh_peer_find(struct ipmesh_dev *ipm,
+struct ipmesh_peer *ipmesh_peer_find(const struct ipmesh_dev *ipm,
 				     const struct in6_addr *endpoint)
 {
-	return rhashtable_lookup_fast(&ipm->peers, endpoint, peer_params);
+	struct ipmesh_peer *peer = NULL;
+	struct ipmesh_prefix_to to;
+
+	rcu_read_lock();
+	if (ipmesh_peer_to(ipm, endpoint, &to))
+		peer = ipmesh_part_peer(&ipm->parts, to.part);
+	rcu_read_unlock();
+	return peer;
 }
 
 /**
@@ -107,34 +91,29 @@ struct ipmesh_peer *ipmesh_peer_find(struct ipmesh_dev *ipm,
  * Context: RCU.
  * Return: the peer, valid until the end of that section, or NULL.
  */
-struct ipmesh_peer *ipmesh_peer_find4(struct ipmesh_dev *ipm, __be32 endpoint)
+struct ipmesh_peer *ipmesh_peer_find4(const struct ipmesh_dev *ipm, __be32 endpoint)
 {
 	struct in6_addr key;
 
 	ipv6_addr_set_v4mapped(endpoint, &key);
-	return rhashtable_lookup(&ipm->peers, &key, peer_params);
+	return ipmesh_peer_find(ipm, &key);
 }
 
 /**
- * ipmesh_peer_from - the peer that a packet from an outer source is of
+ * ipmesh_peer_from - what is known of the peer that a packet from an outer source is of
  * @ipm: the device
  * @source: outer source, an IPv4 one v4-mapped
+ * @to: the result
  *
  * The one with this endpoint, else the one with the longest outer prefix that holds it.
  *
  * Context: RCU.
- * Return: the peer, valid until the end of that section, or NULL for a stranger.
+ * Return: false for a stranger.
  */
-struct ipmesh_peer *ipmesh_peer_from(struct ipmesh_dev *ipm, const struct in6_addr *source)
+bool ipmesh_peer_from(const struct ipmesh_dev *ipm, const struct in6_addr *source,
+		      struct ipmesh_prefix_to *to)
 {
-	struct ipmesh_peer *peer = ipmesh_peer_find(ipm, source);
-	struct ipmesh_prefix_to to;
-
-	if (peer)
-		return peer;
-	if (!ipmesh_prefix_find(&ipm->froms, source, &to))
-		return NULL;
-	return ipmesh_part_peer(&ipm->parts, to.part);
+	return ipmesh_peer_to(ipm, source, to) || ipmesh_prefix_find(&ipm->froms, source, to);
 }
 
 static void peer_free(struct ipmesh_peer *peer)
@@ -152,15 +131,15 @@ static void peer_free_rcu(struct rcu_head *rcu)
 }
 
 /**
- * ipmesh_peer_add - make a peer, without a name and pod CIDRs
+ * ipmesh_peer_make - make a peer that nobody sees yet, without a name and pod CIDRs
  * @ipm: the device
  * @endpoint: underlay address, an IPv4 one v4-mapped; no peer's yet
  *
  * Context: process, the device's lock.
- * Return: the peer or an error pointer.
+ * Return: the peer, for ipmesh_peer_show() or ipmesh_peer_drop(), or an error pointer.
  */
-struct ipmesh_peer *ipmesh_peer_add(struct ipmesh_dev *ipm,
-				    const struct in6_addr *endpoint)
+struct ipmesh_peer *ipmesh_peer_make(struct ipmesh_dev *ipm,
+				     const struct in6_addr *endpoint)
 {
 	struct ipmesh_peer *peer;
 	int err;
@@ -182,16 +161,17 @@ struct ipmesh_peer *ipmesh_peer_add(struct ipmesh_dev *ipm,
 	if (err)
 		goto free_peer;
 
-	err = xa_alloc_cyclic(&ipm->ids, &peer->id, peer, xa_limit_31b,
+	/* no peer is there yet for those who walk over them all under RCU */
+	err = xa_alloc_cyclic(&ipm->ids, &peer->id, NULL, xa_limit_31b,
 			      &ipm->next_id, GFP_KERNEL_ACCOUNT);
 	if (err < 0)
 		goto free_part;
 
-	err = rhashtable_lookup_insert_fast(&ipm->peers, &peer->node, peer_params);
+	ipmesh_prefix_key_make(&peer->at.key, endpoint, sizeof(*endpoint), 128);
+	peer->at.to = peer->to;
+	err = ipmesh_prefix_prepare(&ipm->endpoints, &peer->at);
 	if (err)
 		goto erase_id;
-
-	WRITE_ONCE(ipm->peer_count, ipm->peer_count + 1);
 	return peer;
 
 erase_id:
@@ -214,6 +194,48 @@ static void remove_prefixes(struct ipmesh_prefix_table *table, struct ipmesh_pee
 }
 
 /**
+ * ipmesh_peer_show - let others see a peer
+ * @ipm: the device
+ * @peer: from ipmesh_peer_make(), complete
+ *
+ * Context: process, the device's lock.
+ */
+void ipmesh_peer_show(struct ipmesh_dev *ipm, struct ipmesh_peer *peer)
+{
+	lockdep_assert_held(&ipm->lock);
+
+	/* does not fail: the place is taken */
+	xa_store(&ipm->ids, peer->id, peer, GFP_KERNEL_ACCOUNT);
+	ipmesh_prefix_show(&ipm->endpoints, &peer->at);
+	WRITE_ONCE(ipm->peer_count, ipm->peer_count + 1);
+}
+
+/**
+ * ipmesh_peer_drop - free a peer that nobody has seen
+ * @ipm: the device
+ * @peer: from ipmesh_peer_make()
+ *
+ * Context: process, the device's lock.
+ */
+void ipmesh_peer_drop(struct ipmesh_dev *ipm, struct ipmesh_peer *peer)
+{
+	lockdep_assert_held(&ipm->lock);
+
+	ipmesh_prefix_take(&ipm->endpoints, &peer->at);
+	xa_erase(&ipm->ids, peer->id);
+	peer_free(peer);
+}
+
+/* What is left of a peer once packets do not find it. */
+static void peer_bury(struct ipmesh_dev *ipm, struct ipmesh_peer *peer)
+{
+	xa_erase(&ipm->ids, peer->id);
+	WRITE_ONCE(ipm->peer_count, ipm->peer_count - 1);
+	kfree(peer->name);
+	call_rcu(&peer->rcu, peer_free_rcu);
+}
+
+/**
  * ipmesh_peer_del - unlink a peer and free it after a grace period
  * @ipm: the device
  * @peer: a peer of it
@@ -231,16 +253,24 @@ void ipmesh_peer_del(struct ipmesh_dev *ipm, struct ipmesh_peer *peer)
 	remove_prefixes(&ipm->froms, &peer->froms);
 	if (peer->to.encap == IPMESH_ENCAP_UDP)
 		ipm->udp_peers--;
-	rhashtable_remove_fast(&ipm->peers, &peer->node, peer_params);
-	xa_erase(&ipm->ids, peer->id);
-	WRITE_ONCE(ipm->peer_count, ipm->peer_count - 1);
-	kfree(peer->name);
-	call_rcu(&peer->rcu, peer_free_rcu);
+	ipmesh_prefix_take(&ipm->endpoints, &peer->at);
+	peer_bury(ipm, peer);
+}
+
+/* Those of a table that is empty. */
+static void free_prefixes(struct ipmesh_peer_set *set)
+{
+	struct ipmesh_prefix *prefix, *tmp;
+
+	list_for_each_entry_safe(prefix, tmp, &set->list, list)
+		kfree(prefix);
 }
 
 /**
  * ipmesh_peer_flush - remove all peers, and take no more
  * @ipm: the device, which goes away
+ *
+ * The tables are emptied as a whole: packets find no peer from then on.
  *
  * Context: process, RTNL.
  */
@@ -253,12 +283,18 @@ void ipmesh_peer_flush(struct ipmesh_dev *ipm)
 	ipm->dead = true;
 	/* a dump that is at it is not whole */
 	ipm->seq++;
+	ipmesh_prefix_clear(&ipm->endpoints);
+	ipmesh_prefix_clear(&ipm->prefixes);
+	ipmesh_prefix_clear(&ipm->froms);
 	xa_for_each(&ipm->ids, id, peer) {
 		ipmesh_message_notify(ipm, peer, IPMESH_CMD_PEER_DEL_NTF,
 				      IPMESH_CAUSE_DEVICE);
-		ipmesh_peer_del(ipm, peer);
+		free_prefixes(&peer->cidrs);
+		free_prefixes(&peer->froms);
+		peer_bury(ipm, peer);
 		cond_resched();
 	}
+	ipm->udp_peers = 0;
 	ipmesh_udp_close(ipmesh_underlay_get(ipm->net), ipm->udp);
 	ipm->udp = NULL;
 	mutex_unlock(&ipm->lock);

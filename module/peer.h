@@ -4,7 +4,6 @@
 
 #include <linux/in6.h>
 #include <linux/list.h>
-#include <linux/rhashtable.h>
 #include <net/ipv6.h>
 
 #include <uapi/linux/ipmesh.h>
@@ -26,10 +25,11 @@ struct ipmesh_peer_set {
 
 /**
  * struct ipmesh_peer - a remote node
- * @node: in the device's hash table of endpoints
  * @endpoint: underlay address, an IPv4 one v4-mapped; constant
- * @to: what packets to it need to know; the encapsulation is written under the
- *	device's lock, the rest is constant; read under RCU
+ * @to: what packets to it need to know; the encapsulation is written under the device's
+ *	lock, the rest is constant
+ * @at: its place in the device's table of endpoints; like the entries of @cidrs it leads
+ *	packets where @to says; under the device's lock
  * @ipm: the device; constant
  * @id: in &ipmesh_dev.ids; constant
  * @cidrs: its pod CIDRs
@@ -48,9 +48,9 @@ struct ipmesh_peer_set {
  * @rcu: frees it
  */
 struct ipmesh_peer {
-	struct rhash_head node;
 	struct in6_addr endpoint;
 	struct ipmesh_prefix_to to;
+	struct ipmesh_prefix at;
 	u32 id;
 	struct ipmesh_dev *ipm;
 	struct ipmesh_peer_set cidrs;
@@ -66,16 +66,20 @@ struct ipmesh_peer {
 	struct rcu_head rcu;
 };
 
-int ipmesh_peer_init(struct ipmesh_dev *ipm);
+void ipmesh_peer_init(struct ipmesh_dev *ipm);
 void ipmesh_peer_destroy(struct ipmesh_dev *ipm);
 
-struct ipmesh_peer *ipmesh_peer_find4(struct ipmesh_dev *ipm, __be32 endpoint);
-struct ipmesh_peer *ipmesh_peer_find(struct ipmesh_dev *ipm,
+struct ipmesh_peer *ipmesh_peer_find4(const struct ipmesh_dev *ipm, __be32 endpoint);
+struct ipmesh_peer *ipmesh_peer_find(const struct ipmesh_dev *ipm,
 				     const struct in6_addr *endpoint);
-struct ipmesh_peer *ipmesh_peer_from(struct ipmesh_dev *ipm,
-				     const struct in6_addr *source);
-struct ipmesh_peer *ipmesh_peer_add(struct ipmesh_dev *ipm,
-				    const struct in6_addr *endpoint);
+bool ipmesh_peer_to(const struct ipmesh_dev *ipm, const struct in6_addr *endpoint,
+		    struct ipmesh_prefix_to *to);
+bool ipmesh_peer_from(const struct ipmesh_dev *ipm, const struct in6_addr *source,
+		      struct ipmesh_prefix_to *to);
+struct ipmesh_peer *ipmesh_peer_make(struct ipmesh_dev *ipm,
+				     const struct in6_addr *endpoint);
+void ipmesh_peer_show(struct ipmesh_dev *ipm, struct ipmesh_peer *peer);
+void ipmesh_peer_drop(struct ipmesh_dev *ipm, struct ipmesh_peer *peer);
 void ipmesh_peer_del(struct ipmesh_dev *ipm, struct ipmesh_peer *peer);
 void ipmesh_peer_flush(struct ipmesh_dev *ipm);
 

@@ -152,13 +152,8 @@ static void set_peer(struct ipmesh_send *send)
 
 static bool find_peer(struct ipmesh_send *send)
 {
-	const struct ipmesh_peer *peer = ipmesh_peer_find(send->ipm, &send->endpoint);
-
-	if (!peer)
+	if (!ipmesh_peer_to(send->ipm, &send->endpoint, &send->to))
 		return false;
-	send->to.part = peer->to.part;
-	send->to.dport = READ_ONCE(peer->to.dport);
-	send->to.encap = READ_ONCE(peer->to.encap);
 	set_peer(send);
 	return true;
 }

@@ -4,11 +4,12 @@
  *
  *     one namespace:   ipmesh0 with 16 peers, without an underlay
  *
- * 100 000 operations: pod CIDRs of random length, many inside one another, are
+ * 50 000 operations for each family: pod CIDRs of random length, many inside one another, are
  * added to peers, moved between them and removed in requests of up to 64 of
  * them, some of which must be refused as a whole; addresses are looked up, most
  * of them at the edges of prefixes. The reference is a list that is searched
- * from end to end. The seed is printed; "lpm SEED" repeats a run.
+ * from end to end. IPv6 ones are the same bits with 48 others before them, so that they
+ * cross the middle of an address. The seed is printed; "lpm SEED" repeats a run.
  */
 
 #include <arpa/inet.h>
@@ -21,7 +22,7 @@
 #include "nl.h"
 #include "tap.h"
 
-#define OPERATIONS	100000
+#define OPERATIONS	50000
 #define PEERS		16
 #define LIVE		2000	/* prefixes, about */
 #define BATCH		64
@@ -36,6 +37,7 @@ static struct nl nl, rt;
 static uint32_t dev;
 static unsigned int seed;
 static uint64_t state;
+static bool is6;
 
 static struct entry entries[LIVE * 2];
 static unsigned int n_entries;
@@ -85,6 +87,53 @@ static void ref_remove(struct entry *entry)
 static in_addr_t endpoint(unsigned int p)
 {
 	return htonl(0xac102801 + p);
+}
+
+#define BEFORE	6	/* bytes of an IPv6 address that all have */
+
+static unsigned int make_addr(uint32_t addr, unsigned char *to)
+{
+	static const unsigned char begin[16] = { 0xfd, 0, 0, 1, 2, 3 };
+
+	addr = htonl(addr);
+	if (!is6) {
+		memcpy(to, &addr, 4);
+		return 4;
+	}
+	memcpy(to, begin, 16);
+	memcpy(to + BEFORE, &addr, 4);
+	return 16;
+}
+
+static void put_addr(struct nlmsghdr *nlh, uint16_t type, uint32_t addr)
+{
+	unsigned char a[16];
+	unsigned int len = make_addr(addr, a);
+
+	mnl_attr_put(nlh, type, len, a);
+}
+
+static void put_cidr(struct nlmsghdr *nlh, const struct entry *e, bool remove)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, IPMESH_A_PEER_CIDR);
+
+	put_addr(nlh, IPMESH_A_CIDR_PREFIX, e->prefix);
+	mnl_attr_put_u8(nlh, IPMESH_A_CIDR_LENGTH, e->len + (is6 ? 8 * BEFORE : 0));
+	if (remove)
+		mnl_attr_put(nlh, IPMESH_A_CIDR_REMOVE, 0, NULL);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static struct entry *ref_get_cidr(const struct nl_cidr *cidr)
+{
+	unsigned char a[16];
+	uint32_t prefix;
+
+	memcpy(&prefix, cidr->addr + (is6 ? BEFORE : 0), 4);
+	prefix = ntohl(prefix);
+	check_num(make_addr(prefix, a), cidr->addr_len);
+	check(!memcmp(a, cidr->addr, cidr->addr_len));
+	return ref_get(prefix, cidr->len - (is6 ? 8 * BEFORE : 0));
 }
 
 static void add_peers(void)
@@ -174,7 +223,7 @@ static unsigned int change(void)
 			wanted = -ENOENT;
 		else if (!remove[done] && there && there->peer != p && !move)
 			wanted = -EEXIST;
-		nl_put_cidr(nlh, htonl(e->prefix), e->len, remove[done]);
+		put_cidr(nlh, e, remove[done]);
 		done++;
 	}
 	got = nl_talk(&nl, nlh, NULL, NULL);
@@ -205,7 +254,6 @@ static unsigned int look_up(void)
 
 	for (i = 0; i < BATCH; i++) {
 		struct nlmsghdr *nlh = nl_start(&nl, IPMESH_CMD_PEER_GET, 0);
-		in_addr_t addr;
 
 		addrs[i] = random_addr();
 		if (n_entries && rnd(3)) {
@@ -214,9 +262,8 @@ static unsigned int look_up(void)
 			addrs[i] = rnd(2) ? e->prefix : e->prefix | ~mask(e->len);
 			addrs[i] += rnd(3) - 1;
 		}
-		addr = htonl(addrs[i]);
 		mnl_attr_put_u32(nlh, IPMESH_A_PEER_IFINDEX, dev);
-		mnl_attr_put(nlh, IPMESH_A_PEER_ADDRESS, sizeof(addr), &addr);
+		put_addr(nlh, IPMESH_A_PEER_ADDRESS, addrs[i]);
 		if (!i)
 			first = nlh->nlmsg_seq;
 		memcpy(out + len, nlh, nlh->nlmsg_len);
@@ -258,8 +305,7 @@ static int compare_cb(const struct nlmsghdr *nlh, void *data)
 
 	nl_parse_peer(nlh, &peer);
 	for (i = 0; i < peer.n_cidrs; i++) {
-		const struct entry *e = ref_get(ntohl(peer.cidrs[i].prefix),
-						peer.cidrs[i].len);
+		const struct entry *e = ref_get_cidr(&peer.cidrs[i]);
 
 		check(e);
 		check_num(e->peer, ntohl(peer.endpoint) - ntohl(endpoint(0)));
@@ -335,8 +381,15 @@ static void random_operations(void)
 	compare();
 }
 
+static void random_operations6(void)
+{
+	is6 = true;
+	random_operations();
+}
+
 static const struct tap_test tests[] = {
 	{ "random_operations", random_operations },
+	{ "random_operations6", random_operations6 },
 	{}
 };
 
