@@ -399,6 +399,21 @@ static unsigned int count_udp(const struct ipmesh_dev *ipm, const struct ipmesh_
 	return ipm->udp_peers - was + is;
 }
 
+/* The version that goes with new settings of a peer. Where they begin again, routes may
+ * still be cached from last time: those of all peers are stale then, and no packet is
+ * left that thinks otherwise.
+ */
+static u8 next_version(struct ipmesh_dev *ipm, const struct ipmesh_peer *peer)
+{
+	u8 version = (peer->to.version + 1) % IPMESH_PREFIX_VERSIONS;
+
+	if (!version) {
+		ipmesh_device_changed(ipm);
+		synchronize_net();
+	}
+	return version;
+}
+
 /* Each pod CIDR leads to all of the old encapsulation or to all of the new one. A peer
  * that nobody sees yet has no routes cached.
  */
@@ -415,13 +430,12 @@ static void commit_encap(struct ipmesh_dev *ipm, const struct ipmesh_change *cha
 		to.dport = change->dport;
 	if (to.encap == peer->to.encap && to.dport == peer->to.dport)
 		return;
+	if (peer->at.shown)
+		to.version = next_version(ipm, peer);
 	peer->to = to;
 	ipmesh_prefix_redirect(&ipm->endpoints, &peer->at, &peer->to);
 	list_for_each_entry(prefix, &peer->cidrs.list, list)
 		ipmesh_prefix_redirect(&ipm->prefixes, prefix, &peer->to);
-	/* the way may depend on protocol and port; cached routes are stale */
-	if (peer->at.shown)
-		ipmesh_device_changed(ipm);
 }
 
 /* Asks for the UDP port when the first peer needs it, and gives it back when
@@ -484,7 +498,7 @@ int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 
 	err = ipmesh_source_prepare(peer, &change->sources, &sources, extack);
 	if (err)
-		return err;
+		goto free_sources;
 	had = peer ? ipmesh_quota_peer(peer) : 0;
 	taken = !peer + change->added - change->moved + (sources ? sources->count : 0);
 	err = ipmesh_quota_take(ipm, change->net, taken, change->endpoint_attr, extack);
@@ -546,5 +560,8 @@ give_quota:
 	ipmesh_quota_give(ipm, taken);
 free_sources:
 	kfree(sources);
+	if (err == -ENOMEM)
+		NL_SET_ERR_MSG_ATTR(extack, change->endpoint_attr,
+				    "There is no memory for this peer and its prefixes");
 	return err;
 }

@@ -272,6 +272,14 @@ int ipmesh_conf_listen(struct ipmesh_dev *ipm, struct ipmesh_conf *conf,
 	return err;
 }
 
+/* What routes of the underlay are chosen by. */
+static bool same_routes(const struct ipmesh_conf *a, const struct ipmesh_conf *b)
+{
+	return ipv6_addr_equal(&a->local, &b->local) && a->link == b->link &&
+	       a->fwmark == b->fwmark && a->dscp == b->dscp && a->encap == b->encap &&
+	       a->dport == b->dport && a->sport == b->sport;
+}
+
 /**
  * ipmesh_conf_replace - publish a conf in place of the device's present one
  * @ipm: the device
@@ -295,8 +303,9 @@ int ipmesh_conf_replace(struct ipmesh_dev *ipm, struct ipmesh_conf *conf,
 	mutex_lock(&ipm->lock);
 	err = ipmesh_conf_listen(ipm, conf, data, extack);
 	if (!err) {
+		/* a packet has the number of the very conf that it is sent by */
+		conf->gen = old->gen + (same_routes(conf, old) ? 0 : IPMESH_CONF_GEN_STEP);
 		rcu_assign_pointer(ipm->conf, conf);
-		ipmesh_device_changed(ipm);
 	}
 	mutex_unlock(&ipm->lock);
 	if (err) {

@@ -30,10 +30,13 @@ struct sk_buff;
  * @open: endpoints that are no peers may send and be sent to
  * @notrack: keep outer packets between peers out of connection tracking
  * @max_peers: most peers the device takes
+ * @gen: number of the settings that routes depend on, so that a route cached under others
+ *	is known to be stale; in steps of IPMESH_CONF_GEN_STEP
  * @rcu: for kfree_rcu()
  *
  * Constant once published; a change makes a new one, under RTNL. Only @node
- * is written later, when the conf is taken out of the table.
+ * is written later, when the conf is taken out of the table, and @gen, by
+ * ipmesh_device_changed() under the device's lock.
  */
 struct ipmesh_conf {
 	struct hlist_node node;
@@ -53,8 +56,12 @@ struct ipmesh_conf {
 	bool open;
 	bool notrack;
 	u32 max_peers;
+	u32 gen;
 	struct rcu_head rcu;
 };
+
+/* Beneath it a cached route has what it depends on of the peer, and two flags: route.h */
+#define IPMESH_CONF_GEN_STEP	256
 
 extern const struct nla_policy ipmesh_conf_policy[];
 

@@ -135,6 +135,23 @@ bool ipmesh_device_is(const struct net_device *dev)
 	return dev->netdev_ops == &device_ops;
 }
 
+/**
+ * ipmesh_device_changed - have all cached routes of a device looked up again
+ * @ipm: the device
+ *
+ * For what a new conf does not tell by itself. A packet under way may still use those of
+ * before.
+ *
+ * Context: process, the device's lock.
+ */
+void ipmesh_device_changed(struct ipmesh_dev *ipm)
+{
+	struct ipmesh_conf *conf;
+
+	conf = rcu_dereference_protected(ipm->conf, lockdep_is_held(&ipm->lock));
+	WRITE_ONCE(conf->gen, conf->gen + IPMESH_CONF_GEN_STEP);
+}
+
 /* A list of packets that GRO made for forwarding is taken apart before it comes
  * here: the kernel does not give the outer headers to all that are on the list.
  */
@@ -242,7 +259,9 @@ static int device_changelink(struct net_device *dev, struct nlattr *tb[],
 			     struct netlink_ext_ack *extack)
 {
 	struct ipmesh_dev *ipm = netdev_priv(dev);
+	const struct ipmesh_conf *old = rtnl_dereference(ipm->conf);
 	struct ipmesh_conf *conf;
+	bool moves;
 	int err;
 
 	if (!data)
@@ -250,14 +269,16 @@ static int device_changelink(struct net_device *dev, struct nlattr *tb[],
 	err = ipmesh_privilege_link(ipm, data, extack);
 	if (err)
 		return err;
-	conf = ipmesh_conf_make(ipm, rtnl_dereference(ipm->conf), data, extack);
+	conf = ipmesh_conf_make(ipm, old, data, extack);
 	if (IS_ERR(conf))
 		return PTR_ERR(conf);
+	moves = !ipv6_addr_equal(&conf->local, &old->local);
 	err = ipmesh_conf_replace(ipm, conf, data, extack);
 	if (err)
 		return err;
 
-	if (data[IFLA_IPMESH_LOCAL]) {
+	/* the kernel forgets all cached routes of the namespace then */
+	if (moves) {
 		set_addresses(dev, conf);
 		call_netdevice_notifiers(NETDEV_CHANGEADDR, dev);
 	}

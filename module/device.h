@@ -21,8 +21,6 @@ struct mem_cgroup;
  * struct ipmesh_dev - private part of an ipmesh net_device
  * @conf: what the device's attributes say; replaced as a whole, under RTNL,
  *	by ipmesh_conf_replace(); read under RCU
- * @gen: counts changes of @conf and of what peers override of it, so that a route
- *	cached under other settings is known to be stale; by ipmesh_device_changed()
  * @dev: the net_device; constant
  * @net: underlay network namespace, in which the device was made; constant.
  *	Not held: the device is deleted when the namespace dies.
@@ -56,7 +54,6 @@ struct ipmesh_dev {
 	struct ipmesh_conf __rcu *conf;
 	struct net_device *dev;
 	struct net *net;
-	u32 gen;
 	struct ipmesh_parts parts;
 	struct ipmesh_prefix_table prefixes;
 	struct ipmesh_prefix_table endpoints;
@@ -84,22 +81,7 @@ struct ipmesh_dev {
 	struct ipmesh_prefix_table froms;
 };
 
-/**
- * ipmesh_device_changed - have cached routes looked up again
- * @ipm: the device, with its new settings in place
- *
- * A packet that reads the new number, by smp_load_acquire(), sees the settings too.
- *
- * Context: process, the device's lock.
- */
-static inline void ipmesh_device_changed(struct ipmesh_dev *ipm)
-{
-	lockdep_assert_held(&ipm->lock);
-
-	/* without the bits that a part has beside it */
-	smp_store_release(&ipm->gen, ipm->gen + IPMESH_ROUTE_FLAGS + 1);
-}
-
+void ipmesh_device_changed(struct ipmesh_dev *ipm);
 bool ipmesh_device_is(const struct net_device *dev);
 
 int ipmesh_device_register(void);

@@ -11,7 +11,9 @@
 #include <linux/slab.h>
 #include <net/dst.h>
 
+#include "conf.h"
 #include "part.h"
+#include "prefix.h"
 
 DEFINE_PER_CPU(struct ipmesh_part_cpu, ipmesh_part_cpu) = {
 	.lock = INIT_LOCAL_LOCK(lock),
@@ -29,6 +31,8 @@ void ipmesh_part_init(struct ipmesh_parts *parts)
 	BUILD_BUG_ON(IS_ENABLED(CONFIG_64BIT) && (sizeof(struct ipmesh_part_rx) != 32 ||
 						  sizeof(struct ipmesh_part_tx) != 32 ||
 						  sizeof(struct ipmesh_route) != 16));
+	/* a peer's version is between the flags and the device's number */
+	BUILD_BUG_ON(IPMESH_PREFIX_VERSIONS * (IPMESH_ROUTE_FLAGS + 1) != IPMESH_CONF_GEN_STEP);
 	spin_lock_init(&parts->lock);
 }
 

@@ -24,6 +24,8 @@ struct ipmesh_prefix_key {
  * @part: number of its part
  * @dport: UDP destination port, network byte order; 0 for the device's
  * @encap: what carries packets to it, enum ipmesh_encap
+ * @version: counts changes of @dport and @encap, so that a route that was cached before
+ *	one is known to be stale
  * @plen: in a slot, the length of the prefix, as its family counts, or IPMESH_PREFIX_FREE,
  *	IPMESH_PREFIX_HIDDEN
  */
@@ -31,9 +33,13 @@ struct ipmesh_prefix_to {
 	__be32 endpoint4;
 	u32 part;
 	__be16 dport;
-	u8 encap;
+	u8 encap : 2;
+	u8 version : 6;
 	u8 plen;
 };
+
+/* So many versions there are. */
+#define IPMESH_PREFIX_VERSIONS	64
 
 /* Lengths that no prefix has: of a slot that is free, and of one whose prefix packets do
  * not see yet.

@@ -51,8 +51,8 @@ struct ipmesh_route_key {
  * @saddr: outer source that goes with @dst on an IPv4 underlay, network byte
  *	order; on an IPv6 one the local address is the source
  * @cookie: tells whether @dst is valid still, on an IPv6 underlay
- * @gen: &ipmesh_dev.gen of the settings that @dst was looked up under, and
- *	IPMESH_ROUTE_MULTIPATH, IPMESH_ROUTE_PLAIN
+ * @gen: &ipmesh_conf.gen of the settings that @dst was looked up under, beneath it the
+ *	peer's &ipmesh_prefix_to.version, and IPMESH_ROUTE_MULTIPATH, IPMESH_ROUTE_PLAIN
  *
  * All is written by the CPU that the cache is of, with BH off and under the lock of
  * &struct ipmesh_part_cpu; the last free of the part that it is in releases @dst.
@@ -85,13 +85,13 @@ struct ipmesh_route {
 static __always_inline bool ipmesh_route_udp(const struct ipmesh_conf *conf,
 					     const struct ipmesh_prefix_to *to, __be16 *dport)
 {
-	u8 encap = to ? READ_ONCE(to->encap) : IPMESH_ENCAP_DEVICE;
+	u8 encap = to ? to->encap : IPMESH_ENCAP_DEVICE;
 
 	if (encap == IPMESH_ENCAP_DEVICE)
 		encap = conf->encap;
 	if (likely(encap != IPMESH_ENCAP_UDP))
 		return false;
-	*dport = to ? READ_ONCE(to->dport) : 0;
+	*dport = to ? to->dport : 0;
 	if (!*dport)
 		*dport = conf->dport;
 	return true;

@@ -148,6 +148,7 @@ static bool right_family(const struct ipmesh_send *send)
 static void set_peer(struct ipmesh_send *send)
 {
 	send->tx = ipmesh_part_tx(&send->ipm->parts, send->to.part);
+	send->gen += send->to.version * (IPMESH_ROUTE_FLAGS + 1);
 }
 
 static bool find_peer(struct ipmesh_send *send)
@@ -582,9 +583,8 @@ netdev_tx_t ipmesh_send_xmit(struct sk_buff *skb, struct net_device *dev)
 	rcu_told_lock();
 	/* member by member: the rest is written before it is read */
 	send.ipm = netdev_priv(dev);
-	/* before what it counts the changes of, see ipmesh_device_changed() */
-	send.gen = smp_load_acquire(&send.ipm->gen);
 	send.conf = rcu_dereference(send.ipm->conf);
+	send.gen = READ_ONCE(send.conf->gen);
 	send.tx = NULL;
 	send.endpoint = in6addr_any;
 	send.dst_held = false;

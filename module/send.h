@@ -16,7 +16,7 @@ struct ipmesh_part_tx;
  * struct ipmesh_send - a packet on its way out
  * @ipm: the device
  * @conf: its conf
- * @gen: number of the settings
+ * @gen: number of the settings, and of the peer's own, as a cached route has it
  * @to: what is known of the peer
  * @tx: this CPU's part of it, or NULL for another endpoint of an open device
  * @endpoint: outer destination

@@ -3,7 +3,7 @@
  * namespace.
  */
 
-#include <linux/hash.h>
+#include <linux/random.h>
 #include <linux/rculist.h>
 #include <net/ipv6.h>
 #include <net/l3mdev.h>
@@ -19,10 +19,24 @@
 
 unsigned int ipmesh_underlay_net_id __read_mostly;
 
-/* A node has a handful of local addresses; the last word tells them apart. */
-static struct hlist_head *bucket(struct ipmesh_underlay *ul, __be32 local)
+/* A node has a handful of local addresses. What root of a container makes of its own
+ * underlay is no worse: ipmesh_prefix_home() says why.
+ */
+static struct hlist_head *bucket4(struct ipmesh_underlay *ul, __be32 local)
 {
-	return &ul->confs[hash_32((__force u32)local, IPMESH_UNDERLAY_BITS)];
+	u64 product = (__force u32)local * ul->keys[3];
+
+	return &ul->confs[product >> (64 - IPMESH_UNDERLAY_BITS)];
+}
+
+static struct hlist_head *bucket6(struct ipmesh_underlay *ul, const struct in6_addr *local)
+{
+	u64 sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ul->keys); i++)
+		sum += (__force u32)local->s6_addr32[i] * ul->keys[i];
+	return &ul->confs[sum >> (64 - IPMESH_UNDERLAY_BITS)];
 }
 
 /**
@@ -39,10 +53,12 @@ static struct hlist_head *bucket(struct ipmesh_underlay *ul, __be32 local)
 int ipmesh_underlay_add(struct net *net, struct ipmesh_conf *conf)
 {
 	struct ipmesh_underlay *ul = ipmesh_underlay_get(net);
-	struct hlist_head *head = bucket(ul, conf->local.s6_addr32[3]);
 	const struct ipmesh_conf *other;
+	struct hlist_head *head;
 	int err = 0;
 
+	head = conf->family == AF_INET ? bucket4(ul, ipmesh_addr_get4(&conf->local)) :
+					 bucket6(ul, &conf->local);
 	spin_lock(&ul->lock);
 	hlist_for_each_entry(other, head, node) {
 		if (ipv6_addr_equal(&other->local, &conf->local) &&
@@ -108,7 +124,7 @@ static __always_inline struct ipmesh_conf *find_local4(struct ipmesh_underlay *u
 	struct ipmesh_conf *found = NULL;
 	struct ipmesh_conf *conf;
 
-	hlist_for_each_entry_rcu(conf, bucket(ul, local), node) {
+	hlist_for_each_entry_rcu(conf, bucket4(ul, local), node) {
 		if (conf->local.s6_addr32[3] != local || conf->family != AF_INET ||
 		    !may_receive(conf, iif, sdif))
 			continue;
@@ -164,7 +180,7 @@ static __always_inline struct ipmesh_conf *find_local6(struct ipmesh_underlay *u
 	struct ipmesh_conf *found = NULL;
 	struct ipmesh_conf *conf;
 
-	hlist_for_each_entry_rcu(conf, bucket(ul, local->s6_addr32[3]), node) {
+	hlist_for_each_entry_rcu(conf, bucket6(ul, local), node) {
 		if (!ipv6_addr_equal(&conf->local, local) || !may_receive(conf, iif, sdif))
 			continue;
 		if (is_nearest(conf, iif, sdif))
@@ -269,6 +285,9 @@ static int __net_init underlay_net_init(struct net *net)
 
 	for (i = 0; i < ARRAY_SIZE(ul->confs); i++)
 		INIT_HLIST_HEAD(&ul->confs[i]);
+	get_random_bytes(ul->keys, sizeof(ul->keys));
+	for (i = 0; i < ARRAY_SIZE(ul->keys); i++)
+		ul->keys[i] |= 1;
 	spin_lock_init(&ul->lock);
 	INIT_LIST_HEAD(&ul->udp);
 	mutex_init(&ul->udp_lock);

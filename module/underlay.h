@@ -19,8 +19,9 @@ struct net;
 
 /**
  * struct ipmesh_underlay - what ipmesh keeps for an underlay netns
- * @confs: confs of its devices by local address, the inner hash of which is
- *	taken by hash_32(); written under @lock, read under RCU
+ * @confs: confs of its devices by local address; written under @lock, read under RCU
+ * @keys: random and odd, one for each word of an address, for the hash of @confs;
+ *	constant
  * @lock: guards @confs; nests inside RTNL
  * @mtu_work: follows the MTU of the underlay; see mtu.c
  * @mtu_age: forgets endpoints that open devices no longer send to; see mtu.c
@@ -31,6 +32,7 @@ struct net;
  */
 struct ipmesh_underlay {
 	struct hlist_head confs[1 << IPMESH_UNDERLAY_BITS];
+	u64 keys[4];
 	spinlock_t lock; /* confs, for writers */
 	struct delayed_work mtu_work;
 	struct delayed_work mtu_age;
