@@ -354,8 +354,8 @@ words() {
 		'[[["192.0.2.80","198.51.100.1","2001:db8:8::/64"],[]],[[],["172.20.0.0/16","172.21.0.7"]]]'
 	contains "metrics" "$(tool metrics)" 'ipmesh_peer_sources{device="ipmesh0",peer="172.16.40.1",name="a"} 3'
 	contains "metrics" "$(tool metrics)" 'ipmesh_peer_outer_prefixes{device="ipmesh0",peer="172.16.40.9",name="lb"} 2'
-	contains "completion" "$(tool complete -- peer set 172.16.40.1 nosource '')" 198.51.100.1
-	contains "completion" "$(tool complete -- peer set 172.16.40.9 nofrom '')" 172.20.0.0/16
+	contains "completion" "$(tool complete -- peer set 172.16.40.1 nosource 198)" 198.51.100.1
+	contains "completion" "$(tool complete -- peer set 172.16.40.9 nofrom 172)" 172.20.0.0/16
 	# changes
 	tool peer set 172.16.40.1 nosource 198.51.100.1 source 198.51.100.2
 	tool peer set 172.16.40.1 name b
@@ -365,7 +365,7 @@ words() {
 	equal "one" "$(peer 172.16.40.1)" "name b cidr 10.244.1.0/24 source 198.51.100.3/32 "
 	tool peer set 172.16.40.1 sources none cidr 10.245.1.0/24
 	equal "none" "$(peer 172.16.40.1)" "name b cidr 10.244.1.0/24 cidr 10.245.1.0/24 "
-	refused "peer 172.16.40.1 of ipmesh0: from 172.20.0.0/16: Peer 172.16.40.9 lb has this outer prefix; say move to take it" \
+	refused "peer 172.16.40.1 of ipmesh0: Peer 172.16.40.9 lb has this outer prefix; say move to take it (from 172.20.0.0/16)" \
 		tool peer set 172.16.40.1 from 172.20.0.0/16
 	tool peer set 172.16.40.1 from 172.20.0.0/16 move
 	equal "lb" "$(peer 172.16.40.9)" "name lb from 172.21.0.7/32 "
