@@ -39,6 +39,7 @@ const struct nla_policy ipmesh_conf_policy[IFLA_IPMESH_MAX + 1] = {
 	[IFLA_IPMESH_SPORT]	= { .type = NLA_U16 },
 	[IFLA_IPMESH_CSUM]	= NLA_POLICY_MAX(NLA_U8, 1),
 	[IFLA_IPMESH_NOTRACK]	= NLA_POLICY_MAX(NLA_U8, 1),
+	[IFLA_IPMESH_RPF]	= NLA_POLICY_MAX(NLA_U8, 1),
 	[IFLA_IPMESH_PEER_COUNT] = { .type = NLA_REJECT,
 				     .reject_message = "The peer count can only be read" },
 };
@@ -173,12 +174,15 @@ struct ipmesh_conf *ipmesh_conf_make(struct ipmesh_dev *ipm,
 	if (old) {
 		*conf = *old;
 		INIT_HLIST_NODE(&conf->node);
+		conf->serial++;
 	} else {
 		conf->ipm = ipm;
 		set_local(conf, NULL);
 		conf->ttl = IPDEFTTL;
 		conf->dscp = IPMESH_DSCP_INHERIT;
 		conf->pmtudisc = true;
+		conf->rpf = true;
+		conf->check_arrival = true;
 		conf->max_peers = IPMESH_MAX_PEERS_DEFAULT;
 		conf->dport = htons(IPMESH_DPORT_DEFAULT);
 	}
@@ -226,6 +230,9 @@ struct ipmesh_conf *ipmesh_conf_make(struct ipmesh_dev *ipm,
 		conf->max_peers = nla_get_u32(data[IFLA_IPMESH_MAX_PEERS]);
 	if (data[IFLA_IPMESH_NOTRACK])
 		conf->notrack = nla_get_u8(data[IFLA_IPMESH_NOTRACK]);
+	if (data[IFLA_IPMESH_RPF])
+		conf->rpf = nla_get_u8(data[IFLA_IPMESH_RPF]);
+	conf->check_arrival = conf->rpf && !conf->open;
 	return conf;
 }
 
@@ -356,7 +363,8 @@ size_t ipmesh_conf_size(void)
 	       nla_total_size(sizeof(u16)) +	/* IFLA_IPMESH_DPORT */
 	       nla_total_size(sizeof(u16)) +	/* IFLA_IPMESH_SPORT */
 	       nla_total_size(sizeof(u8)) +	/* IFLA_IPMESH_CSUM */
-	       nla_total_size(sizeof(u8));	/* IFLA_IPMESH_NOTRACK */
+	       nla_total_size(sizeof(u8)) +	/* IFLA_IPMESH_NOTRACK */
+	       nla_total_size(sizeof(u8));	/* IFLA_IPMESH_RPF */
 }
 
 /**
@@ -391,7 +399,8 @@ int ipmesh_conf_fill(struct sk_buff *skb, const struct ipmesh_dev *ipm)
 	    nla_put_u16(skb, IFLA_IPMESH_DPORT, ntohs(conf->dport)) ||
 	    nla_put_u16(skb, IFLA_IPMESH_SPORT, ntohs(conf->sport)) ||
 	    nla_put_u8(skb, IFLA_IPMESH_CSUM, conf->csum) ||
-	    nla_put_u8(skb, IFLA_IPMESH_NOTRACK, conf->notrack))
+	    nla_put_u8(skb, IFLA_IPMESH_NOTRACK, conf->notrack) ||
+	    nla_put_u8(skb, IFLA_IPMESH_RPF, conf->rpf))
 		err = -EMSGSIZE;
 	rcu_read_unlock();
 	return err;

@@ -29,9 +29,12 @@ struct sk_buff;
  * @pmtudisc: set DF in every outer header
  * @open: endpoints that are no peers may send and be sent to
  * @notrack: keep outer packets between peers out of connection tracking
+ * @rpf: take a peer's packets from devices only that lead to it, unless @open
+ * @check_arrival: @rpf, and not @open
  * @max_peers: most peers the device takes
  * @gen: number of the settings that routes depend on, so that a route cached under others
  *	is known to be stale; in steps of IPMESH_CONF_GEN_STEP
+ * @serial: grows with each conf of the device
  * @rcu: for kfree_rcu()
  *
  * Constant once published; a change makes a new one, under RTNL. Only @node
@@ -55,8 +58,11 @@ struct ipmesh_conf {
 	bool pmtudisc;
 	bool open;
 	bool notrack;
+	bool rpf;
+	bool check_arrival;
 	u32 max_peers;
 	u32 gen;
+	u32 serial;
 	struct rcu_head rcu;
 };
 

@@ -13,6 +13,7 @@
 #include <uapi/linux/ipmesh.h>
 
 #include "addr.h"
+#include "arrival.h"
 #include "conf.h"
 #include "decap.h"
 #include "device.h"
@@ -163,6 +164,30 @@ static void check(const struct ipmesh_conf *conf, struct sk_buff *skb)
 		cb->cause = refuse(conf, cb, IPMESH_A_DROPS_RX_INVALID);
 }
 
+static noinline bool find_arrival(const struct ipmesh_conf *conf, const struct sk_buff *skb,
+				  struct ipmesh_part_rx *rx, const struct ipmesh_arrival *by)
+{
+	if (!ipmesh_arrival_leads(conf, skb, by->ifindex))
+		return false;
+	rx->arrival = by->token;
+	return true;
+}
+
+/* Step 3: the device that a peer's packet came by leads to the peer. That it does is known
+ * until routes change, or a packet comes by another one.
+ */
+static __always_inline bool may_come_by(const struct ipmesh_conf *conf,
+					const struct sk_buff *skb, struct ipmesh_arrival *by)
+{
+	const struct ipmesh_decap_cb *cb = ipmesh_decap_cb(skb);
+
+	if (unlikely(by->ifindex != cb->ifindex)) {
+		by->ifindex = cb->ifindex;
+		by->token = ipmesh_arrival_token(conf, by->ifindex);
+	}
+	return likely(cb->rx->arrival == by->token) || find_arrival(conf, skb, cb->rx, by);
+}
+
 static void count_received(const struct ipmesh_dev *ipm, struct ipmesh_part_rx *rx,
 			   unsigned int packets, unsigned int bytes)
 {
@@ -217,7 +242,8 @@ static __always_inline int become_inner(struct sk_buff *skb, __be16 inner_proto,
 /* Step 4. Returns 0, and the packet is as if received by the device, and counted; or the
  * cause of a drop.
  */
-static unsigned int finish(const struct ipmesh_conf *conf, struct sk_buff *skb)
+static unsigned int finish(const struct ipmesh_conf *conf, struct sk_buff *skb,
+			   struct ipmesh_arrival *by)
 {
 	const struct ipmesh_decap_cb *cb = ipmesh_decap_cb(skb);
 	struct ipmesh_dev *ipm = conf->ipm;
@@ -227,6 +253,8 @@ static unsigned int finish(const struct ipmesh_conf *conf, struct sk_buff *skb)
 
 	if (unlikely(cb->cause))
 		return cb->cause;
+	if (conf->check_arrival && !may_come_by(conf, skb, by))
+		return IPMESH_A_DROPS_WRONG_DEV;
 	if (unlikely(ipmesh_nest_may(skb, cb->inner_proto)) &&
 	    ipmesh_nest_deep(ipm, skb, cb->inner_proto))
 		return IPMESH_A_DROPS_NESTED;
@@ -260,12 +288,13 @@ static unsigned int finish(const struct ipmesh_conf *conf, struct sk_buff *skb)
 unsigned int ipmesh_decap_batch(const struct ipmesh_conf *conf, struct sk_buff **skbs,
 				unsigned int n)
 {
+	struct ipmesh_arrival by = { 0 };
 	unsigned int i, cause, left = 0;
 
 	for (i = 0; i < n; i++)
 		check(conf, skbs[i]);
 	for (i = 0; i < n; i++) {
-		cause = finish(conf, skbs[i]);
+		cause = finish(conf, skbs[i], &by);
 		if (likely(!cause))
 			skbs[left++] = skbs[i];
 		else

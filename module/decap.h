@@ -16,6 +16,8 @@ struct ipmesh_part_rx;
  * @inner_proto: ETH_P_IP, ETH_P_IPV6 or 0 for neither; network byte order
  * @tos: its outer DSCP and ECN
  * @cause: why it is to be dropped, IPMESH_A_DROPS_*, or 0; written as it is checked
+ * @ifindex: of the device that it came by, the slave where that is a VRF's, lo where this
+ *	host sent it
  */
 struct ipmesh_decap_cb {
 	struct in6_addr endpoint;
@@ -23,6 +25,7 @@ struct ipmesh_decap_cb {
 	__be16 inner_proto;
 	u8 tos;
 	u8 cause;
+	u32 ifindex;
 };
 
 /**

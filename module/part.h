@@ -19,9 +19,10 @@ struct ipmesh_peer;
 /**
  * struct ipmesh_part_rx - what receiving touches of a peer on one CPU
  * @peer: the peer; written before others know of the part
- * @packets: received from it; like the following two by this CPU with BH off
+ * @packets: received from it; like all that follows by this CPU with BH off
  * @bytes: received inner bytes
  * @last: when the last packet came, by ipmesh_stats_now(); 0 for never
+ * @arrival: ipmesh_arrival_token() of the device that was last found to lead to the peer
  * @syncp: guards the counters on 32-bit machines
  */
 struct ipmesh_part_rx {
@@ -29,6 +30,7 @@ struct ipmesh_part_rx {
 	u64_stats_t packets;
 	u64_stats_t bytes;
 	u32 last;
+	u32 arrival;
 	struct u64_stats_sync syncp;
 };
 

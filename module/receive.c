@@ -54,11 +54,11 @@ static __always_inline int receive4(struct sk_buff *skb, __be16 inner_proto)
 {
 	const struct rtable *rt = skb_rtable(skb);
 	const struct iphdr *iph = ip_hdr(skb);
+	int iif = inet_iif(skb), sdif = inet_sdif(skb);
 	const struct ipmesh_conf *conf;
 	unsigned int cause = 0;
 
-	conf = ipmesh_underlay_find4(dev_net(skb->dev), iph->daddr, inet_iif(skb),
-				     inet_sdif(skb));
+	conf = ipmesh_underlay_find4(dev_net(skb->dev), iph->daddr, iif, sdif);
 	if (!conf)
 		return -ENOENT;
 
@@ -68,18 +68,19 @@ static __always_inline int receive4(struct sk_buff *skb, __be16 inner_proto)
 		cause = IPMESH_A_DROPS_POLICY;
 	ipv6_addr_set_v4mapped(iph->saddr, &ipmesh_decap_cb(skb)->endpoint);
 	ipmesh_decap_cb(skb)->tos = ipv4_get_dsfield(iph);
+	ipmesh_decap_cb(skb)->ifindex = sdif ?: skb->skb_iif;
 	return take(conf, skb, inner_proto, cause);
 }
 
 static __always_inline int receive6(struct sk_buff *skb, __be16 inner_proto)
 {
 	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+	int iif = inet6_iif(skb), sdif = inet6_sdif(skb);
 	const struct ipmesh_conf *conf;
 	unsigned int cause = 0;
 
 	/* the local address is unicast and so is the destination, then */
-	conf = ipmesh_underlay_find6(dev_net(skb->dev), &ip6h->daddr, inet6_iif(skb),
-				     inet6_sdif(skb));
+	conf = ipmesh_underlay_find6(dev_net(skb->dev), &ip6h->daddr, iif, sdif);
 	if (!conf)
 		return -ENOENT;
 
@@ -87,6 +88,7 @@ static __always_inline int receive6(struct sk_buff *skb, __be16 inner_proto)
 		cause = IPMESH_A_DROPS_POLICY;
 	ipmesh_decap_cb(skb)->endpoint = ip6h->saddr;
 	ipmesh_decap_cb(skb)->tos = ipv6_get_dsfield(ip6h);
+	ipmesh_decap_cb(skb)->ifindex = sdif ?: skb->skb_iif;
 	return take(conf, skb, inner_proto, cause);
 }
 

@@ -40,6 +40,7 @@ static const struct {
 	[IPMESH_A_DROPS_RX_QUEUE] = { "rx_queue", true },
 	[IPMESH_A_DROPS_POLICY] = { "policy", true, IPMESH_REASON_XFRM_POLICY },
 	[IPMESH_A_DROPS_NESTED] = { "nested", true },
+	[IPMESH_A_DROPS_WRONG_DEV] = { "wrong_dev", true, IPMESH_REASON_IP_RPFILTER },
 };
 
 /**

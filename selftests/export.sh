@@ -122,11 +122,12 @@ families() {
 attributes() {
 	hosts a
 	tool "$a" link add ipmesh0 local 172.16.40.199 dev ens160 peers open ttl 7 dscp 46 \
-		pmtudisc off fwmark 0x10 encap udp dport 6081 sport 99 csum on notrack on max_peers 9 \
+		pmtudisc off fwmark 0x10 encap udp dport 6081 sport 99 csum on notrack on rpf off max_peers 9 \
 		mtu 1400 address 10.244.0.1/24 address fd10:244::1/64
 	round_trip
 	contains "mark" "$doc" '"fwmark":"0x10"'
 	contains "notrack" "$doc" '"notrack":"on"'
+	contains "rpf" "$doc" '"rpf":"off"'
 	tool "$a" link set ipmesh0 ttl inherit dscp 0 mtu auto sport flow fwmark 0 peers strict
 	round_trip
 	# a new device of no word says nothing

@@ -30,6 +30,7 @@ dport 5555
 sport 0
 csum off
 notrack off
+rpf on
 peer_count 0"
 
 default_attributes() {
@@ -85,6 +86,7 @@ attribute_values() {
 		sport 65535 0
 		csum on off
 		notrack on off
+		rpf off on
 	END
 	# which takes room in the packet
 	mesh -n "$a" link add ipmesh0 encap udp
@@ -128,6 +130,7 @@ dport 5555
 sport 0
 csum off
 notrack off
+rpf on
 peer_count 0" mesh -n "$a" link get ipmesh0
 }
 
@@ -164,6 +167,7 @@ refusals() {
 		ERANGE: |dport 0
 		ERANGE: |csum 2
 		ERANGE: |notrack 2
+		ERANGE: |rpf 2
 	END
 	refused "EINVAL: mtu less than device minimum" mesh -n "$a" link add new0 mtu 67
 	refused "EINVAL: mtu greater than device maximum" mesh -n "$a" link add new0 mtu 65516

@@ -120,6 +120,7 @@ static const struct link_key {
 	{ "sport", IFLA_IPMESH_SPORT, 2, no_words },
 	{ "csum", IFLA_IPMESH_CSUM, 1, bool_words },
 	{ "notrack", IFLA_IPMESH_NOTRACK, 1, bool_words },
+	{ "rpf", IFLA_IPMESH_RPF, 1, bool_words },
 	{ "peer_count", IFLA_IPMESH_PEER_COUNT, 4, no_words },
 	{ "unknown", IFLA_IPMESH_MAX + 1, 4, no_words },
 	{}

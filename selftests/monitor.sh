@@ -92,7 +92,7 @@ text() {
 	setup
 	monitor monitor
 	step tool link add ipmesh0 local 172.16.40.1 address 10.244.1.1/32 <<-END
-		+ device ipmesh0 up mtu 1480 (auto) local 172.16.40.1 dev none peers strict ttl 64 dscp inherit pmtudisc on fwmark 0 encap none dport 5555 sport flow csum off notrack off max_peers 65536 peer_count 0
+		+ device ipmesh0 up mtu 1480 (auto) local 172.16.40.1 dev none peers strict ttl 64 dscp inherit pmtudisc on fwmark 0 encap none dport 5555 sport flow csum off notrack off rpf on max_peers 65536 peer_count 0
 		+ address 10.244.1.1/32 dev ipmesh0
 	END
 	step tool peer add 172.16.40.2 name b cidr 10.244.2.0/24 cidr 10.244.3.0/24 <<-END
@@ -195,7 +195,7 @@ one_device() {
 		~ device ipmesh1 down
 		- device ipmesh1
 		- peer 172.16.40.2 10.244.2.0/24 dev ipmesh1, cause: device
-		+ device ipmesh1 down mtu 1472 (auto) local 172.16.40.1 dev none peers strict ttl 64 dscp inherit pmtudisc on fwmark 0 encap udp dport 5555 sport flow csum off notrack off max_peers 65536 peer_count 0
+		+ device ipmesh1 down mtu 1472 (auto) local 172.16.40.1 dev none peers strict ttl 64 dscp inherit pmtudisc on fwmark 0 encap udp dport 5555 sport flow csum off notrack off rpf on max_peers 65536 peer_count 0
 	END
 	step ip -n "$a" link set ipmesh1 name mesh1 <<-END
 		~ device mesh1 was ipmesh1

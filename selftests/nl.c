@@ -335,6 +335,7 @@ static const char * const drop_names[IPMESH_A_DROPS_MAX + 1] = {
 	[IPMESH_A_DROPS_RX_QUEUE] = "rx_queue",
 	[IPMESH_A_DROPS_POLICY] = "policy",
 	[IPMESH_A_DROPS_NESTED] = "nested",
+	[IPMESH_A_DROPS_WRONG_DEV] = "wrong_dev",
 };
 
 const char *nl_drop_name(unsigned int cause)

@@ -51,9 +51,9 @@ words() {
 	# what is not named stays
 	ip -n "$a" link set ipmesh0 type ipmesh encap udp dport 6000 sport 7 csum on
 	has ipmesh0 local 172.16.40.1 peers open dscp 46 encap udp dport 6000 sport 7 csum on \
-		notrack off
-	ip -n "$a" link set ipmesh0 type ipmesh notrack on
-	has ipmesh0 csum on notrack on
+		notrack off rpf on
+	ip -n "$a" link set ipmesh0 type ipmesh notrack on rpf off
+	has ipmesh0 csum on notrack on rpf off
 	ip -n "$a" link set ipmesh0 mtu 1400
 	has ipmesh0 mtu 1400 mtu_auto off
 	ip -n "$a" link set ipmesh0 type ipmesh mtu auto
@@ -73,7 +73,7 @@ again() {
 	setup
 	ip -n "$a" link add ipmesh0 type ipmesh local 172.16.40.1 dev eth0 peers open ttl inherit \
 		dscp 46 pmtudisc off fwmark 0x10 max_peers 9 encap udp dport 6000 sport 7 csum on \
-		notrack on
+		notrack on rpf off
 	before=$(data ipmesh0)
 	for word in $(table) peer_count; do
 		contains "shown" " $before " " $word "
@@ -82,7 +82,7 @@ again() {
 	# shellcheck disable=SC2086
 	ip -n "$a" link add ipmesh0 type ipmesh ${before/ peer_count 0/}
 	equal "made again" "$(data ipmesh0)" "$before"
-	has ipmesh0 local 172.16.40.1 ttl inherit dport 6000 csum on notrack on
+	has ipmesh0 local 172.16.40.1 ttl inherit dport 6000 csum on notrack on rpf off
 }
 
 # the same facts under the same names
@@ -103,7 +103,7 @@ json() {
 	equal "kind" "$(ip -n "$a" -d -j link show ipmesh0 | jq -r '.[0].linkinfo.info_kind')" ipmesh
 	ip -n "$a" link set ipmesh0 mtu 1400 type ipmesh local 172.16.40.1 dev eth0 peers open \
 		ttl inherit dscp 46 pmtudisc off fwmark 0x10 max_peers 9 encap udp dport 6000 \
-		sport 7 csum on notrack on
+		sport 7 csum on notrack on rpf off
 	mesh -n "$a" peer new ipmesh0 172.16.40.2
 	same_json
 }

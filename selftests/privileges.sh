@@ -84,7 +84,7 @@ settings() {
 	local setting
 	for setting in "local 172.16.40.1" "dev 1" "peers open" "ttl 5" "dscp 5" "pmtudisc off" \
 		"fwmark 7" "max_peers 9" "encap udp" "dport 4789" "sport 4790" "csum on" \
-		"notrack on"; do
+		"notrack on" "rpf off"; do
 		# shellcheck disable=SC2086
 		denied root "$reaches" mesh link set ipmesh0 $setting
 		# shellcheck disable=SC2086
@@ -96,7 +96,7 @@ settings() {
 	equal "ports of the underlay" "$(in_ns "$a" ss -Huln)" ""
 	for setting in "local 172.16.40.1" "dev 1" "peers open" "ttl 5" "dscp 5" "pmtudisc off" \
 		"fwmark 7" "max_peers 9" "encap udp" "dport 4789" "sport 4790" "csum on" \
-		"notrack on"; do
+		"notrack on" "rpf off"; do
 		# shellcheck disable=SC2086
 		by host mesh link set ipmesh0 $setting
 	done
@@ -236,7 +236,7 @@ own_underlay() {
 	by root ip link add ipmesh0 type ipmesh
 	for setting in "local 172.16.40.1" "dev 1" "peers open" "ttl 5" "dscp 5" "pmtudisc off" \
 		"fwmark 7" "max_peers 9" "encap udp" "dport 4789" "sport 4790" "csum on" \
-		"notrack on" "encap none"; do
+		"notrack on" "rpf off" "encap none"; do
 		# shellcheck disable=SC2086
 		by root mesh link set ipmesh0 $setting
 		# shellcheck disable=SC2086

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ipmesh doctor: peers that cannot be reached, that are there twice, or silent. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,6 +156,22 @@ static void same_names(struct doctor *d, const struct have *h)
 	free(v);
 }
 
+/* Somebody else's packets, or a way that the routes do not know of. */
+static void wrong_device(struct doctor *d, const struct have *h, const struct peer *p)
+{
+	uint64_t n = p->stats.drops.n[IPMESH_A_DROPS_WRONG_DEV];
+	struct finding *f;
+
+	if (!n)
+		return;
+	f = doctor_find(d, SEVERITY_WARNING, "wrong_dev",
+			"the underlay has no route to the peer by the device that they came by, so that anybody may have sent them",
+			"%" PRIu64 " packets of peer %s of %s were dropped",
+			n, named(p), h->link.name);
+	finding_by_hand(f, "if the peer does send by that way, add a route to it by that device, of any metric, or do not ask: ipmesh link set %s rpf off",
+			shell_word(h->link.name));
+}
+
 /* One device refuses a CIDR that is there already; two devices do not. */
 static void cidrs_twice(struct doctor *d)
 {
@@ -230,6 +247,8 @@ void doctor_peers(struct doctor *d)
 			endpoint(d, h, &h->peers.v[p]);
 		for (size_t p = 0; p < h->peers.n; p++)
 			silence(d, h, &h->peers.v[p]);
+		for (size_t p = 0; p < h->peers.n; p++)
+			wrong_device(d, h, &h->peers.v[p]);
 		if (h->peers.n)
 			same_names(d, h);
 	}

@@ -22,6 +22,7 @@ const struct drop_name drop_names[DROPS_N] = {
 	[IPMESH_A_DROPS_RX_QUEUE] = { "rx_queue", "received, receive queue full" },
 	[IPMESH_A_DROPS_POLICY] = { "policy", "received, an IPsec policy does not let it in" },
 	[IPMESH_A_DROPS_NESTED] = { "nested", "received, too many tunnels one in the other" },
+	[IPMESH_A_DROPS_WRONG_DEV] = { "wrong_dev", "received by a device that does not lead to the endpoint" },
 };
 
 void drops_parse(struct drops *d, const struct nlattr *nest)

@@ -110,6 +110,12 @@ const struct linkattr linkattr_table[] = {
 		.usage = "on|off",
 		.help = "keep outer packets out of connection tracking",
 	}, {
+		.word = "rpf", .json = "rpf",
+		.type = IFLA_IPMESH_RPF,
+		.kind = LINKATTR_ENUM, AT(rpf), .words = off_on, .def = 1,
+		.usage = "on|off",
+		.help = "on, strict: receive by devices only that lead to the peer",
+	}, {
 		.word = "mtu", .json = "mtu_auto",
 		.type = IFLA_IPMESH_MTU_AUTO,
 		.kind = LINKATTR_AUTO, AT(mtu_auto), .usage = "auto|NUMBER",

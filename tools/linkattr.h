@@ -31,6 +31,7 @@ struct linkattrs {
 	uint16_t sport;			/* 0: by flow */
 	uint8_t csum;
 	uint8_t notrack;
+	uint8_t rpf;
 };
 
 #define LINKATTR_BIT(type)	(1U << (type))

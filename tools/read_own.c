@@ -21,6 +21,7 @@
  *	  sport: flow			# or a number
  *	  csum: off			# the default on an IPv6 underlay: on
  *	  notrack: off			# or on: no connection tracking outside
+ *	  rpf: on			# or off: by any device of the underlay
  *	  maxPeers: 65536
  *	  blackhole: [10.244.0.0/24]	# this host's own pod CIDRs
  *	  pools: [10.244.0.0/16]	# all addresses of the overlay
@@ -64,8 +65,8 @@ static const char *const metadata_fields[] = {
 
 static const char *const spec_fields[] = {
 	"local", "dev", "address", "mtu", "mode", "ttl", "dscp", "pmtudisc",
-	"fwmark", "encap", "dport", "sport", "csum", "notrack", "maxPeers", "blackhole", "pools",
-	"natOutgoing", "routes", "endpointSet", "peers", NULL
+	"fwmark", "encap", "dport", "sport", "csum", "notrack", "rpf", "maxPeers", "blackhole",
+	"pools", "natOutgoing", "routes", "endpointSet", "peers", NULL
 };
 
 static const char *const peer_fields[] = {
@@ -90,6 +91,7 @@ static const struct {
 	{ "sport", "sport" },
 	{ "csum", "csum" },
 	{ "notrack", "notrack" },
+	{ "rpf", "rpf" },
 	{ "maxPeers", "max_peers" },
 };
 

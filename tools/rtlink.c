@@ -27,6 +27,7 @@ static const struct nl_name data_names[] = {
 	{ IFLA_IPMESH_SPORT, "sport", NULL, NULL },
 	{ IFLA_IPMESH_CSUM, "csum", NULL, NULL },
 	{ IFLA_IPMESH_NOTRACK, "notrack", NULL, NULL },
+	{ IFLA_IPMESH_RPF, "rpf", NULL, NULL },
 	{ 0, NULL, NULL, NULL }
 };
 
