@@ -10,7 +10,11 @@
 # whatever rp_filter is, bare and in UDP, in a VRF too; a peer that comes by another
 # device than answers leave by is, if there is a route back by that device, of whatever
 # metric, or one of several equal ways, or in a VRF, inside another tunnel, or from this
-# host itself; "rpf off" and an open device do not ask; routes are followed.
+# host itself; "rpf off" and an open device do not ask; routes are followed. What
+# apply writes keeps a pod's own tunnel packets from becoming this host's by natOutgoing or
+# by any other translation, and from leaving with another node's address; tunnels inside
+# the overlay pass; ports are followed, what was taken away is put back, and all of it
+# goes again.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
@@ -393,4 +397,250 @@ open_device() {
 	received "$a" 1 1
 }
 
-run_tests own_node own_vrf asymmetric equal_ways rules link_local inside self open_device
+# --- other nodes: what apply writes -----------------------------------------------------
+
+# document [LINE]…: a's device, with these lines of its spec
+document() {
+	cat <<-END
+		apiVersion: ipmesh/v1
+		kind: Device
+		metadata: {name: ipmesh0}
+		spec:
+		  local: $(underlay "$family" 1)
+		  address: [10.244.1.1/32, "fd10:1::1/128"]
+		  blackhole: [10.244.1.0/24, "fd10:1::/64"]
+		  encap: $encap
+	END
+	[ $# -eq 0 ] || printf '  %s\n' "$@"
+	cat <<-END
+		  peers:
+		  - endpoint: "$(underlay "$family" 2)"
+		    cidrs: [10.244.2.0/24, "fd10:2::/64"]
+	END
+}
+
+nat='natOutgoing: [10.244.0.0/16, "fd10::/16"]'
+
+# applied [LINE]…: such a document, and what apply says of it is in $said
+applied() {
+	document "$@" >"$tmp/document"
+	said=$(in_ns "$a" ipmesh apply -f "$tmp/document") || fail "apply: $said"
+}
+
+# guarded_nodes FAMILY: a by apply, b by hand, which knows the third node too
+guarded_nodes() {
+	nodes
+	applied "$nat"
+	mesh_node "$b" 2 "$(underlay "$family" 2)" 1 "$(underlay "$family" 1)" encap "$encap"
+	mesh -n "$b" peer new ipmesh0 "$(underlay "$family" 3)" cidr 10.244.3.0/24 cidr fd10:3::/64
+	with_pod
+	rp_filter "$a" 0 cali0
+	# what the pod is to send finds its neighbour. Not by the tunnel: to connection tracking
+	# the host's own IP in IP to b would be the same as the pod's, translated
+	ping_of "$a" "$(underlay "$family" 2)"
+	came=$(count "$b" ipmesh0 rx_packets)
+}
+
+# table: ours, by the family of the underlay
+table() {
+	[ "$family" = 4 ] && echo ip ipmesh || echo ip6 ipmesh
+}
+
+# guard_drops: packets that the chains have dropped
+guard_drops() {
+	# shellcheck disable=SC2046,SC2016
+	in_ns "$a" nft list table $(table) |
+		awk '/drop/ { for (i = 1; i < NF; i++) if ($i == "packets") n += $(i + 1) } END { print n + 0 }'
+}
+
+unguard() {
+	# shellcheck disable=SC2046
+	in_ns "$a" nft flush chain $(table) guard-ipmesh0
+	# shellcheck disable=SC2046
+	in_ns "$a" nft flush chain $(table) translated-ipmesh0
+}
+
+# pod_sends SRC INNER_SRC: a tunnel packet of the pod's to b
+pod_sends() {
+	tunnelled "$pod" eth0 02:00:00:00:00:08 "$1" "$(underlay "$family" 2)" "$2" \
+		"$(inner "$2" 2)"
+}
+
+own_of_pod() {
+	[ "$family" = 4 ] && echo 10.244.1.7 || echo fd10:1::7
+}
+
+for_node_of() {
+	local family=$1 address=$2 said came encap other=10.244.1.9
+	case $address in
+	*:*) other=fd10:1::9 ;;
+	esac
+	for encap in none udp; do
+		guarded_nodes
+		speaks
+		busywait is 2 guard_drops
+		# which it would not if nothing dropped them
+		unguard
+		speaks
+		busywait is $((came + 2)) count "$b" ipmesh0 rx_packets
+		applied "$nat"
+		contains "apply" "$said" "~ guard"
+		speaks
+		busywait is 2 guard_drops
+		counts "$b" ipmesh0 -- rx_packets=$((came + 2)) rx_dropped=0
+	done
+}
+
+# speaks: as another pod of the node, and as the node itself
+speaks() {
+	pod_sends "$(own_of_pod)" "$other"
+	pod_sends "$(own_of_pod)" "$(underlay "$family" 1)"
+}
+
+for_node() {
+	each_pair for_node_of
+}
+
+# Without translation it is a stranger; with another node's address it is dropped.
+for_another_of() {
+	local family=$1 address=$2 said came encap third=10.244.3.1
+	case $address in
+	*:*) third=fd10:3::1 ;;
+	esac
+	for encap in none udp; do
+		guarded_nodes
+		applied
+		pod_sends "$(own_of_pod)" "$third"
+		busywait is 1 count "$b" ipmesh0 unknown_peer
+		pod_sends "$(underlay "$family" 3)" "$third"
+		busywait is 1 guard_drops
+		# the kernel itself drops this where it is IPv4
+		pod_sends "$(underlay "$family" 1)" "$third"
+		[ "$family" = 4 ] || busywait is 2 guard_drops
+		counts "$b" ipmesh0 -- rx_packets="$came" rx_dropped=1
+		unguard
+		pod_sends "$(underlay "$family" 3)" "$third"
+		busywait is $((came + 1)) count "$b" ipmesh0 rx_packets
+	done
+}
+
+for_another() {
+	each_pair for_another_of
+}
+
+# What somebody else's rules translate.
+foreign_of() {
+	local family=$1 address=$2 said came encap other=10.244.1.9 ip=ip
+	case $address in
+	*:*) other=fd10:1::9 ;;
+	esac
+	[ "$family" = 4 ] || ip=ip6
+	for encap in none udp; do
+		guarded_nodes
+		in_ns "$a" nft "add table $ip t
+			add chain $ip t post { type nat hook postrouting priority 100; }
+			add rule $ip t post oifname eth0 masquerade"
+		applied
+		pod_sends "$(own_of_pod)" "$other"
+		busywait is 1 guard_drops
+		lacks "doctor" "$(in_ns "$a" ipmesh doctor || true)" "pods_tunnels"
+		counts "$b" ipmesh0 -- rx_packets="$came" rx_dropped=0
+		# shellcheck disable=SC2046
+		in_ns "$a" nft delete table $(table)
+		pod_sends "$(own_of_pod)" "$other"
+		busywait is $((came + 1)) count "$b" ipmesh0 rx_packets
+		contains "doctor" "$(in_ns "$a" ipmesh -j doctor || true)" '"pods_tunnels"'
+	done
+}
+
+foreign() {
+	each_pair foreign_of
+}
+
+# The host's own tunnel packets, which all of these rules see, too.
+own_traffic_of() {
+	local family=$1 address=$2 said came encap ip=ip
+	[ "$family" = 4 ] || ip=ip6
+	for encap in none udp; do
+		guarded_nodes
+		ping_of "$a" "$address"
+		in_ns "$a" nft "add table $ip t
+			add chain $ip t post { type nat hook postrouting priority 100; }
+			add rule $ip t post oifname eth0 masquerade"
+		ping_of "$a" "$address"
+		equal "dropped" "$(guard_drops)" 0
+		no_drops "$a" "$b"
+	done
+}
+
+own_traffic() {
+	each_pair own_traffic_of
+}
+
+# A pod may have tunnels of its own to other pods, on its node and on others.
+inner_tunnels() {
+	local family=4 address=10.244.2.1 said came encap
+	for encap in none udp; do
+		guarded_nodes
+		behind_b
+		forward "$b"
+		watch "$pod2" eth0 1 "> 10.244.2.7"
+		tunnelled "$pod" eth0 02:00:00:00:00:08 10.244.1.7 10.244.2.7 192.0.2.1 192.0.2.2
+		contains "at the pod" "$(watched)" "192.0.2.1 > 192.0.2.2"
+		equal "dropped" "$(guard_drops)" 0
+	done
+}
+
+# udp_ports: that the guard knows
+udp_ports() {
+	in_ns "$a" nft -j list set ip ipmesh guard-ipmesh0 |
+		jq -r '[.nftables[].set | select(.) | .elem[]] | sort | join(" ")'
+}
+
+follows() {
+	local family=4 encap=none said
+	nodes
+	forward "$a"
+	applied
+	contains "apply" "$said" "+ guard ip udp 5555"
+	lacks "apply" "$said" "ip6"
+	equal "ports" "$(udp_ports)" 5555
+	applied
+	equal "again" "$said" "no changes"
+	applied "dport: 6000"
+	contains "apply" "$said" "~ guard ip udp 6000"
+	equal "ports" "$(udp_ports)" 6000
+	in_ns "$a" ipmesh peer set 172.16.40.2 dev ipmesh0 encap udp dport 7000
+	encap=udp
+	document "dport: 6000" >"$tmp/document"
+	sed 's/\(  - endpoint.*\)/\1\n    dport: 7000/' "$tmp/document" >"$tmp/ported"
+	in_ns "$a" ipmesh apply -f "$tmp/ported" >/dev/null
+	equal "ports" "$(udp_ports)" "6000 7000"
+	prints "no changes" in_ns "$a" ipmesh apply -f "$tmp/ported"
+	# what export tells is the same
+	in_ns "$a" ipmesh export ipmesh0 >"$tmp/exported"
+	prints "no changes" in_ns "$a" ipmesh apply -f "$tmp/exported"
+	applied "$nat"
+	contains "apply" "$said" "+ guard ip6"
+	equal "rules" "$(in_ns "$a" nft list table ip ipmesh | grep -c drop)" 6
+	in_ns "$a" nft flush chain ip6 ipmesh translated-ipmesh0
+	in_ns "$a" nft add element ip ipmesh guard-ipmesh0 '{ 9 }'
+	applied "$nat"
+	equal "put back" "$(grep -c "~ guard" <<<"$said")" 2
+	equal "ports" "$(udp_ports)" 5555
+	applied
+	equal "rules" "$(in_ns "$a" nft list table ip ipmesh | grep -c drop)" 4
+	equal "chains of ip6" "$(in_ns "$a" nft list tables ip6)" ""
+	# beside somebody's own chain
+	in_ns "$a" nft add chain ip ipmesh mine
+	said=$(in_ns "$a" ipmesh apply --remove)
+	contains "remove" "$said" "- guard ip"
+	equal "what is left" "$(in_ns "$a" nft list ruleset | tr -d '\t\n')" "table ip ipmesh {chain mine {}}"
+	in_ns "$a" nft delete table ip ipmesh
+	applied "$nat"
+	in_ns "$a" ipmesh apply --remove >/dev/null
+	equal "what is left" "$(in_ns "$a" nft list ruleset)" ""
+}
+
+run_tests own_node own_vrf asymmetric equal_ways rules link_local inside self open_device \
+	for_node for_another foreign own_traffic inner_tunnels follows

@@ -142,8 +142,10 @@ static void tell(const struct diff *d, const struct change *c)
 		[CHANGE_DEVICE] = "device", [CHANGE_ADDRESS] = "address",
 		[CHANGE_PEER] = "peer", [CHANGE_NEXTHOP] = "nexthop",
 		[CHANGE_ROUTE] = "route", [CHANGE_NAT] = "nat",
+		[CHANGE_GUARD] = "guard",
 		[CHANGE_ENDPOINTS] = "endpoints",
 	};
+	struct guard guard;
 	struct nat nat;
 
 	out_obj(NULL);
@@ -179,6 +181,17 @@ static void tell(const struct diff *d, const struct change *c)
 		tell_prefixes("natOutgoing", nat.nat, nat.n_nat, " %s");
 		out_text(" not to");
 		tell_prefixes("pools", nat.pools, nat.n_pools, " %s");
+		break;
+	case CHANGE_GUARD:
+		guard = diff_guard(d, c->family == AF_INET6);
+		out_str("family", " %s", c->family == AF_INET6 ? "ip6" : "ip");
+		if (c->op == CHANGE_REMOVE)
+			break;
+		out_text(" udp");
+		out_arr("ports");
+		for (size_t i = 0; i < guard.n_ports; i++)
+			out_u64(OUT_ITEM, " %" PRIu64, guard.ports[i]);
+		out_end();
 		break;
 	case CHANGE_ENDPOINTS:
 		out_str("set", " %s:", set_name_str(&c->endpoints.set));
@@ -252,6 +265,9 @@ const char *diff_subject(const struct diff *d, const struct change *c)
 	case CHANGE_NAT:
 		snprintf(buf, sizeof(buf), "natOutgoing");
 		break;
+	case CHANGE_GUARD:
+		snprintf(buf, sizeof(buf), "guard");
+		break;
 	case CHANGE_ENDPOINTS:
 		snprintf(buf, sizeof(buf), "endpointSet");
 		break;
@@ -313,14 +329,27 @@ static void request_route(struct nl_batch *b, struct change *c, uint32_t ifindex
 		rtroute_replace(b, &c->route.r);
 }
 
+/* The one that goes last takes the table away, if nobody else has anything there. */
 static const char *do_nat(const struct diff *d, const struct change *c)
 {
-	struct nat n = want_nat(d->want, c->family == AF_INET6);
+	int i = c->family == AF_INET6;
+	struct nat n = want_nat(d->want, i);
 
 	if (c->op == CHANGE_REMOVE)
-		return nat_remove(d->want->dev, c->family,
-				  d->have->nat[c->family == AF_INET6].alone);
+		return nat_remove(d->want->dev, c->family, d->have->nat[i].alone &&
+				  !diff_guard(d, i).wanted);
 	return nat_write(d->want->dev, c->family, &n);
+}
+
+static const char *do_guard(const struct diff *d, const struct change *c)
+{
+	int i = c->family == AF_INET6;
+	struct guard g = diff_guard(d, i);
+
+	if (c->op == CHANGE_REMOVE)
+		return guard_remove(d->want->dev, c->family, d->have->nat[i].alone &&
+				    !d->have->nat[i].any);
+	return guard_write(d->want->dev, c->family, &g);
 }
 
 static const char *do_endpoints(const struct diff *d, const struct change *c)
@@ -330,6 +359,18 @@ static const char *do_endpoints(const struct diff *d, const struct change *c)
 					  c->endpoints.n);
 	return endpointset_add(&c->endpoints.set, d->want->dev, c->endpoints.v,
 			       c->endpoints.n);
+}
+
+static bool of_nftables(enum change_object object)
+{
+	return object == CHANGE_NAT || object == CHANGE_GUARD || object == CHANGE_ENDPOINTS;
+}
+
+static const char *do_nftables(const struct diff *d, const struct change *c)
+{
+	if (c->object == CHANGE_NAT)
+		return do_nat(d, c);
+	return c->object == CHANGE_GUARD ? do_guard(d, c) : do_endpoints(d, c);
 }
 
 static void request(struct nl_batch *b, struct change *c, uint32_t ifindex)
@@ -351,6 +392,7 @@ static void request(struct nl_batch *b, struct change *c, uint32_t ifindex)
 		request_route(b, c, ifindex);
 		break;
 	case CHANGE_NAT:
+	case CHANGE_GUARD:
 	case CHANGE_ENDPOINTS:
 		break;
 	}
@@ -377,9 +419,8 @@ static bool run_phase(struct diff *d, struct nl *nl, size_t from, size_t to,
 	for (i = from; i < to; i++) {
 		c = &d->v[i];
 		c->tried = true;
-		if (c->object == CHANGE_NAT || c->object == CHANGE_ENDPOINTS) {
-			wrong = c->object == CHANGE_NAT ? do_nat(d, c) :
-							  do_endpoints(d, c);
+		if (of_nftables(c->object)) {
+			wrong = do_nftables(d, c);
 			c->done = !wrong;
 			c->wrong = wrong ? xstrdup(wrong) : NULL;
 			good &= c->done;

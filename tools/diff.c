@@ -367,6 +367,82 @@ static int diff_nat(struct diff *d)
 	return 0;
 }
 
+/* Has the host pods, as far as the documents tell? */
+static bool has_pods(const struct want *w)
+{
+	for (size_t i = 0; i < w->n_routes; i++)
+		if (w->routes[i].kind == WANT_BLACKHOLE)
+			return true;
+	return w->n_nat;
+}
+
+static void add_port(struct diff *d, uint16_t port)
+{
+	size_t i;
+
+	if (!port)
+		return;
+	for (i = d->n_ports; i && d->ports[i - 1] > port; i--)
+		;
+	if (i && d->ports[i - 1] == port)
+		return;
+	memmove(&d->ports[i + 1], &d->ports[i], (d->n_ports - i) * sizeof(*d->ports));
+	d->ports[i] = port;
+	d->n_ports++;
+}
+
+/* Those of the device and of its peers: what the documents leave unsaid stays. */
+static void find_ports(struct diff *d)
+{
+	const struct want *w = d->want;
+	const struct have *h = d->have;
+	size_t i;
+
+	d->ports = xcalloc(1 + w->n_peers + h->peers.n, sizeof(*d->ports));
+	if (w->attrs.has & LINKATTR_BIT(IFLA_IPMESH_DPORT))
+		add_port(d, w->attrs.dport);
+	else
+		add_port(d, h->exists ? h->link.attrs.dport : IPMESH_DPORT_DEFAULT);
+	for (i = 0; i < w->n_peers; i++)
+		if (w->peers[i].has_encap)
+			add_port(d, w->peers[i].dport);
+	for (i = 0; i < h->peers.n; i++)
+		add_port(d, h->peers.v[i].dport);
+}
+
+struct guard diff_guard(const struct diff *d, int family)
+{
+	const struct want *w = d->want;
+	bool nat = want_nat(w, family).n_nat;
+
+	return (struct guard){
+		.wanted = nat || (has_pods(w) && family == family_index(&w->attrs.local) &&
+				  !d->have->nat_wrong),
+		.nat = nat, .ports = d->ports, .n_ports = d->n_ports,
+	};
+}
+
+/* After that of natOutgoing, whose sets it has, and before it when they go. */
+static void diff_guards(struct diff *d)
+{
+	const struct have *h = d->have;
+	struct change *c;
+	struct guard g;
+
+	find_ports(d);
+	for (int i = 0; i < FAMILIES; i++) {
+		g = diff_guard(d, i);
+		if (guard_same(&h->guard[i], &g))
+			continue;
+		if (!g.wanted)
+			c = diff_add(d, CHANGE_REMOVE, CHANGE_GUARD, PHASE_OLD_GUARD);
+		else
+			c = diff_add(d, h->guard[i].any ? CHANGE_SET : CHANGE_ADD,
+				     CHANGE_GUARD, PHASE_NAT);
+		c->family = family_number(i);
+	}
+}
+
 /* By phase, and as found within one, which qsort() would not keep. */
 static void sort(struct diff *d)
 {
@@ -394,6 +470,7 @@ int diff_compute(struct diff *d, const struct want *w, const struct have *h)
 	diff_addresses(d);
 	if (diff_peers(d) || diff_mtu(d) || diff_routes(d) || diff_nat(d) || diff_endpoints(d))
 		return -1;
+	diff_guards(d);
 	sort(d);
 	return 0;
 }
@@ -413,5 +490,6 @@ void diff_free(struct diff *d)
 	}
 	free(d->v);
 	free(d->mtu);
+	free(d->ports);
 	memset(d, 0, sizeof(*d));
 }

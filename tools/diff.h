@@ -16,7 +16,7 @@ extern const char *const change_ops[];	/* "add", "change", "remove" */
 
 enum change_object {
 	CHANGE_DEVICE, CHANGE_ADDRESS, CHANGE_PEER, CHANGE_NEXTHOP,
-	CHANGE_ROUTE, CHANGE_NAT, CHANGE_ENDPOINTS,
+	CHANGE_ROUTE, CHANGE_NAT, CHANGE_GUARD, CHANGE_ENDPOINTS,
 };
 
 /* A phase begins when the one before is done without a refusal. */
@@ -34,6 +34,7 @@ enum change_phase {
 	PHASE_OLD_PEER,
 	PHASE_OLD_ENDPOINTS,
 	PHASE_OLD_ADDRESS,
+	PHASE_OLD_GUARD,
 	PHASE_OLD_NAT,
 	PHASE_OLD_DEVICE,
 	PHASES,
@@ -56,7 +57,7 @@ struct change {
 			struct addr via;	/* of a route by nexthop object */
 			bool by_device;		/* oif is the device's */
 		} route;
-		uint8_t family;			/* of address translation */
+		uint8_t family;			/* of address translation, or the guard */
 		struct {
 			struct set_name set;
 			struct addr *v;
@@ -69,6 +70,8 @@ struct diff {
 	const struct want *want;
 	const struct have *have;
 	uint32_t *mtu;		/* of want's peers, where narrower than the device */
+	uint16_t *ports;	/* sorted: of UDP that carries tunnels */
+	size_t n_ports;
 	struct change *v;
 	size_t n, cap;
 	bool put_back;			/* somebody else had changed it: say so */
@@ -90,6 +93,9 @@ void diff_old_endpoints(struct diff *d, const struct endpoint_set *s,
 
 /* What is wanted of address translation, for a family by index. */
 struct nat want_nat(const struct want *w, int family);
+
+/* What is wanted against pods' own tunnels, for a family by index. */
+struct guard diff_guard(const struct diff *d, int family);
 
 /* "peer 172.16.40.198 k8s-node1": what a change is about; a static buffer. */
 const char *diff_subject(const struct diff *d, const struct change *c);

@@ -30,6 +30,8 @@ struct finding {
 	enum finding_result result;
 };
 
+struct fw;
+
 struct doctor {
 	struct nl *nl;
 	const char *root;		/* of files; without a slash at the end */
@@ -48,6 +50,7 @@ void doctor_module(struct doctor *d);
 void doctor_leftovers(struct doctor *d);
 void doctor_devices(struct doctor *d);
 void doctor_firewall(struct doctor *d);
+void doctor_guard(struct doctor *d, const struct have *h, const struct fw *fw);
 void doctor_routes(struct doctor *d);
 void doctor_peers(struct doctor *d);
 void doctor_mtu(struct doctor *d);

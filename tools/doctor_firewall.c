@@ -280,5 +280,7 @@ void doctor_firewall(struct doctor *d)
 	}
 	for (size_t i = 0; i < d->n_mesh; i++)
 		one_device(d, &d->mesh[i], &fw);
+	for (size_t i = 0; i < d->n_mesh; i++)
+		doctor_guard(d, &d->mesh[i], &fw);
 	fw_free(&fw);
 }

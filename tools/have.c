@@ -7,6 +7,7 @@
 
 #include "err.h"
 #include "have.h"
+#include "nft.h"
 
 static bool read_forwarding(int family)
 {
@@ -63,10 +64,21 @@ static void name_devices(struct have *h)
 	}
 }
 
+static void read_table(struct have *h, int family, const char *dev)
+{
+	const char *wrong;
+	json_t *table = nft_own_table(family_number(family), &wrong);
+
+	nat_read(&h->nat[family], family_number(family), table, dev);
+	guard_read(&h->guard[family], table, dev);
+	json_decref(table);
+	if (wrong && !h->nat_wrong)
+		h->nat_wrong = xstrdup(wrong);
+}
+
 int have_read(struct have *h, struct nl *nl, const char *dev)
 {
 	struct rtroute_filter f = { 0 };
-	const char *wrong;
 	int e, i;
 
 	memset(h, 0, sizeof(*h));
@@ -89,9 +101,7 @@ int have_read(struct have *h, struct nl *nl, const char *dev)
 	if (h->routes.n)
 		qsort(h->routes.v, h->routes.n, sizeof(*h->routes.v), rtroute_cmp);
 	for (i = 0; i < FAMILIES; i++) {
-		wrong = nat_read(&h->nat[i], family_number(i), dev);
-		if (wrong && !h->nat_wrong)
-			h->nat_wrong = xstrdup(wrong);
+		read_table(h, i, dev);
 		h->forwarding[i] = read_forwarding(i);
 	}
 	endpointset_read(&h->sets, dev);
@@ -105,8 +115,10 @@ void have_free(struct have *h)
 	peers_free(&h->peers);
 	rtnexthops_free(&h->nexthops);
 	rtroutes_free(&h->routes);
-	for (int i = 0; i < FAMILIES; i++)
+	for (int i = 0; i < FAMILIES; i++) {
 		nat_clear(&h->nat[i]);
+		guard_clear(&h->guard[i]);
+	}
 	free(h->nat_wrong);
 	endpointset_free(&h->sets);
 	memset(h, 0, sizeof(*h));

@@ -5,6 +5,7 @@
 #include "cluster.h"
 #include "endpointset.h"
 #include "genlpeer.h"
+#include "guard.h"
 #include "nat.h"
 #include "nl.h"
 #include "rtaddr.h"
@@ -23,6 +24,7 @@ struct have {
 	struct nexthops nexthops;	/* all, by id */
 	struct rtroutes routes;		/* table main, by rtroute_cmp() */
 	struct nat_state nat[FAMILIES];
+	struct guard_state guard[FAMILIES];
 	char *nat_wrong;		/* nftables cannot be read */
 	struct endpoint_sets sets;
 	bool forwarding[FAMILIES];

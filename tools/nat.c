@@ -1,50 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The tables "ip ipmesh" and "ip6 ipmesh" of nftables, for natOutgoing. */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "err.h"
+#include "guard.h"
 #include "nat.h"
 #include "nft.h"
-
-/* What nftables calls the family, its addresses, and our table there. */
-struct words {
-	uint8_t family, bits;
-	const char *ip, *type, *table;
-};
-
-static const struct words *words_of(uint8_t family)
-{
-	static const struct words v4 = {
-		AF_INET, 32, "ip", "ipv4_addr", "ip ipmesh",
-	};
-	static const struct words v6 = {
-		AF_INET6, 128, "ip6", "ipv6_addr", "ip6 ipmesh",
-	};
-
-	return family == AF_INET6 ? &v6 : &v4;
-}
-
-/* A device's name may have characters that an identifier may not. */
-static const char *ident(const char *prefix, const char *dev)
-{
-	static char bufs[4][80];
-	static unsigned int turn;
-	char *buf = bufs[turn++ % 4];
-	size_t n;
-
-	n = (size_t)snprintf(buf, sizeof(bufs[0]), "%s-", prefix);
-	for (; *dev && n + 4 < sizeof(bufs[0]); dev++)
-		if (isalnum((unsigned char)*dev) || *dev == '-' || *dev == '.')
-			buf[n++] = *dev;
-		else
-			n += (size_t)snprintf(buf + n, sizeof(bufs[0]) - n,
-					      "_%02x", (unsigned char)*dev);
-	buf[n] = '\0';
-	return buf;
-}
 
 static int by_prefix(const void *a, const void *b)
 {
@@ -52,7 +15,7 @@ static int by_prefix(const void *a, const void *b)
 }
 
 /* Elements are prefixes, or an address alone for a host. */
-static bool read_set(const json_t *set, const struct words *w, struct prefix **v, size_t *n, size_t *cap)
+static bool read_set(const json_t *set, const struct nft_family *w, struct prefix **v, size_t *n, size_t *cap)
 {
 	const json_t *elem = json_object_get(set, "elem"), *e, *p;
 	struct prefix cidr;
@@ -80,15 +43,15 @@ static bool read_set(const json_t *set, const struct words *w, struct prefix **v
 	return nft_is(set, "type", w->type);
 }
 
-static bool rule_is_ours(const json_t *rule, const struct words *w,
+static bool rule_is_ours(const json_t *rule, const struct nft_family *w,
 			 const char *dev)
 {
 	char nat[96], pools[96];
 	json_t *want;
 	bool same;
 
-	snprintf(nat, sizeof(nat), "@%s", ident("nat", dev));
-	snprintf(pools, sizeof(pools), "@%s", ident("pools", dev));
+	snprintf(nat, sizeof(nat), "@%s", nft_ident("nat", dev));
+	snprintf(pools, sizeof(pools), "@%s", nft_ident("pools", dev));
 	want = json_pack("[{s:{s:s,s:{s:{s:s}},s:s}},"
 			 "{s:{s:s,s:{s:{s:s,s:s}},s:s}},"
 			 "{s:{s:s,s:{s:{s:s,s:s}},s:s}},{s:n}]",
@@ -111,10 +74,10 @@ static bool chain_is_ours(const json_t *chain)
 	       json_integer_value(json_object_get(chain, "prio")) == 100;
 }
 
-static void read_table(struct nat_state *s, const struct words *w,
-		       const json_t *list_of, const char *dev)
+static void read_table(struct nat_state *s, const struct nft_family *w,
+		       const json_t *table, const char *dev)
 {
-	const char *chain = ident("nat", dev), *pools = ident("pools", dev);
+	char chain[NFT_IDENT_LEN], pools[NFT_IDENT_LEN];
 	unsigned int chains = 0, rules = 0, sets = 0;
 	const json_t *item, *o;
 	const char *what;
@@ -122,8 +85,10 @@ static void read_table(struct nat_state *s, const struct words *w,
 	json_t *value;
 	size_t i;
 
+	snprintf(chain, sizeof(chain), "%s", nft_ident("nat", dev));
+	snprintf(pools, sizeof(pools), "%s", nft_ident("pools", dev));
 	s->alone = true;
-	json_array_foreach(list_of, i, item) {
+	json_array_foreach(table, i, item) {
 		json_object_foreach((json_t *)item, what, value) {
 			o = value;
 			if (!strcmp(what, "metainfo") || !strcmp(what, "table"))
@@ -141,7 +106,7 @@ static void read_table(struct nat_state *s, const struct words *w,
 				sets++;
 				good &= read_set(o, w, &s->pools, &s->n_pools,
 						 &s->cap_pools);
-			} else {
+			} else if (!guard_has(what, o, dev)) {
 				s->alone = false;
 			}
 		}
@@ -150,31 +115,10 @@ static void read_table(struct nat_state *s, const struct words *w,
 	s->whole = good && chains == 1 && rules == 1 && sets == 2;
 }
 
-const char *nat_read(struct nat_state *s, uint8_t family, const char *dev)
+void nat_read(struct nat_state *s, uint8_t family, const json_t *table, const char *dev)
 {
-	const struct words *w = words_of(family);
-	char cmd[32];
-	const json_t *item;
-	const char *wrong;
-	bool there = false;
-	json_t *v;
-	size_t i;
-
 	memset(s, 0, sizeof(*s));
-	/* Asking for a table that is not there would be an error like others. */
-	snprintf(cmd, sizeof(cmd), "list tables %s", w->ip);
-	v = nft_list(cmd, &wrong);
-	json_array_foreach(v, i, item)
-		there |= nft_is(json_object_get(item, "table"), "name", "ipmesh");
-	json_decref(v);
-	if (wrong || !there)
-		return wrong;
-	snprintf(cmd, sizeof(cmd), "list table %s", w->table);
-	v = nft_list(cmd, &wrong);
-	if (!wrong)
-		read_table(s, w, v, dev);
-	json_decref(v);
-	return wrong;
+	read_table(s, nft_family(family), table, dev);
 }
 
 void nat_clear(struct nat_state *s)
@@ -204,13 +148,13 @@ bool nat_same(const struct nat_state *s, const struct nat *want)
 	       same(s->nat, s->n_nat, want->nat, want->n_nat);
 }
 
-static void put_set(FILE *f, const struct words *w, const char *name)
+static void put_set(FILE *f, const struct nft_family *w, const char *name)
 {
 	fprintf(f, "add set %s %s { type %s; flags interval; }\n", w->table, name,
 		w->type);
 }
 
-static void fill_set(FILE *f, const struct words *w, const char *name,
+static void fill_set(FILE *f, const struct nft_family *w, const char *name,
 		     const struct prefix *v, size_t n)
 {
 	put_set(f, w, name);
@@ -223,7 +167,7 @@ static void fill_set(FILE *f, const struct words *w, const char *name,
 	fprintf(f, " }\n");
 }
 
-static void put_chain(FILE *f, const struct words *w, const char *name)
+static void put_chain(FILE *f, const struct nft_family *w, const char *name)
 {
 	fprintf(f, "add chain %s %s { type nat hook postrouting priority 100; policy accept; }\n",
 		w->table, name);
@@ -231,9 +175,9 @@ static void put_chain(FILE *f, const struct words *w, const char *name)
 
 const char *nat_write(const char *dev, uint8_t family, const struct nat *want)
 {
-	const char *chain = ident("nat", dev), *set = ident("pools", dev);
+	const char *chain = nft_ident("nat", dev), *set = nft_ident("pools", dev);
 	const char *wrong = nft_check_name(dev);
-	const struct words *w = words_of(family);
+	const struct nft_family *w = nft_family(family);
 	char *text = NULL;
 	size_t len;
 	FILE *f;
@@ -255,8 +199,8 @@ const char *nat_write(const char *dev, uint8_t family, const struct nat *want)
 
 const char *nat_remove(const char *dev, uint8_t family, bool table)
 {
-	const char *chain = ident("nat", dev), *set = ident("pools", dev);
-	const struct words *w = words_of(family);
+	const char *chain = nft_ident("nat", dev), *set = nft_ident("pools", dev);
+	const struct nft_family *w = nft_family(family);
 	char *text = NULL;
 	size_t len;
 	FILE *f;

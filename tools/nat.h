@@ -2,6 +2,8 @@
 #ifndef IPMESH_NAT_H
 #define IPMESH_NAT_H
 
+#include <jansson.h>
+
 #include "addr.h"
 
 /*
@@ -17,13 +19,13 @@ struct nat {
 struct nat_state {
 	bool any;		/* something of the device is there */
 	bool whole;		/* chain, rule and both sets are as we write them */
-	bool alone;		/* the table has nothing else */
+	bool alone;		/* the table has nothing else, but the device's guard */
 	struct prefix *pools, *nat;	/* sorted */
 	size_t n_pools, cap_pools, n_nat, cap_nat;
 };
 
-/* NULL, or what is wrong, good until the next call. */
-const char *nat_read(struct nat_state *s, uint8_t family, const char *dev);
+/* TABLE: the objects of our table of the family, or NULL. */
+void nat_read(struct nat_state *s, uint8_t family, const json_t *table, const char *dev);
 void nat_clear(struct nat_state *s);
 bool nat_same(const struct nat_state *s, const struct nat *want);
 

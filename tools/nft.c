@@ -1,13 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* nftables, through libnftables: commands as text, answers as JSON. */
+#include <ctype.h>
 #include <nftables/libnftables.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "err.h"
 #include "nft.h"
+
+const struct nft_family *nft_family(uint8_t family)
+{
+	static const struct nft_family v4 = {
+		AF_INET, 32, "ip", "ipv4_addr", "ip ipmesh",
+	};
+	static const struct nft_family v6 = {
+		AF_INET6, 128, "ip6", "ipv6_addr", "ip6 ipmesh",
+	};
+
+	return family == AF_INET6 ? &v6 : &v4;
+}
+
+/* A device's name may have characters that an identifier may not. */
+const char *nft_ident(const char *prefix, const char *dev)
+{
+	static char bufs[4][NFT_IDENT_LEN];
+	static unsigned int turn;
+	char *buf = bufs[turn++ % 4];
+	size_t n;
+
+	n = (size_t)snprintf(buf, sizeof(bufs[0]), "%s-", prefix);
+	for (; *dev && n + 4 < sizeof(bufs[0]); dev++)
+		if (isalnum((unsigned char)*dev) || *dev == '-' || *dev == '.')
+			buf[n++] = *dev;
+		else
+			n += (size_t)snprintf(buf + n, sizeof(bufs[0]) - n,
+					      "_%02x", (unsigned char)*dev);
+	buf[n] = '\0';
+	return buf;
+}
 
 /* libnftables draws the place below its sentence: the first line is enough. */
 static const char *reason(struct nft_ctx *ctx)
@@ -59,6 +92,27 @@ json_t *nft_list(const char *cmd, const char **wrong)
 	if (!json_is_array(v))
 		*wrong = "nftables: its answer is not understood";
 	return v;
+}
+
+json_t *nft_own_table(uint8_t family, const char **wrong)
+{
+	const struct nft_family *w = nft_family(family);
+	const json_t *item;
+	bool there = false;
+	char cmd[32];
+	json_t *v;
+	size_t i;
+
+	/* Asking for a table that is not there would be an error like others. */
+	snprintf(cmd, sizeof(cmd), "list tables %s", w->ip);
+	v = nft_list(cmd, wrong);
+	json_array_foreach(v, i, item)
+		there |= nft_is(json_object_get(item, "table"), "name", "ipmesh");
+	json_decref(v);
+	if (*wrong || !there)
+		return NULL;
+	snprintf(cmd, sizeof(cmd), "list table %s", w->table);
+	return nft_list(cmd, wrong);
 }
 
 char *nft_text(const char *cmd, const char **wrong)

@@ -5,7 +5,25 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+
+/* What nftables calls a family, its addresses, and our table there. */
+struct nft_family {
+	uint8_t family, bits;
+	const char *ip, *type, *table;
+};
+
+const struct nft_family *nft_family(uint8_t family);
+
+/* PREFIX-DEV as an identifier; one of a few static buffers. */
+#define NFT_IDENT_LEN	80
+const char *nft_ident(const char *prefix, const char *dev);
+
+/* The objects of our table, to be released; NULL where there is none, or with *WRONG
+ * set, which is good until the next call.
+ */
+json_t *nft_own_table(uint8_t family, const char **wrong);
 
 /* The list of objects that a "list" command answers; to be released.  NULL with
  * *WRONG set, which is good until the next call.

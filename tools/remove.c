@@ -97,6 +97,10 @@ void diff_remove(struct diff *d, const struct want *w, const struct have *h)
 		warn("whether there is address translation of %s is not known: %s",
 		     w->dev, h->nat_wrong);
 	for (int i = 0; i < FAMILIES; i++)
+		if (h->guard[i].any)
+			diff_add(d, CHANGE_REMOVE, CHANGE_GUARD, PHASE_OLD_GUARD)->family =
+				family_number(i);
+	for (int i = 0; i < FAMILIES; i++)
 		if (h->nat[i].any)
 			diff_add(d, CHANGE_REMOVE, CHANGE_NAT, PHASE_OLD_NAT)->family =
 				family_number(i);

@@ -214,6 +214,7 @@ static bool keep(const struct keep *k, struct change *c)
 	case CHANGE_ENDPOINTS:
 		return c->op == CHANGE_REMOVE && keep_endpoints(k, c);
 	case CHANGE_NAT:
+	case CHANGE_GUARD:
 		/* The pools may not have been named all. */
 		return c->op != CHANGE_ADD && k->w->objects.hold;
 	default:
