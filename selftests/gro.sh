@@ -11,9 +11,9 @@
 # pod2 sums them.  Proves, for both families outside and inside, bare, in UDP, and in UDP
 # with checksums: streams are right, and each segment that is sent is one that
 # is received; each packet that met congestion says so inside, and no other; a tunnel
-# that the pods have through the overlay loses nothing.  Packets above 64 KiB (BIG TCP),
-# where GRO makes some, and where the kernel's own tunnels send some: they are
-# received, and counted as what they stand for.
+# that the pods have through the overlay loses nothing.  Where GRO may merge to more than
+# 64 KiB nothing is lost.  Packets above 64 KiB (BIG TCP), where the kernel's own tunnels
+# send some, are sent, received, and counted as what they stand for.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
@@ -33,11 +33,16 @@ merging() {
 	path 1500
 	meshed "$1" none
 	offload "$a" eth0 tso tx-udp-segmentation gso off
+	# what comes from a link that takes large packets is given to no GRO
+	offload "$r" eth1 tso tx-udp-segmentation gso off
 	offload "$b" eth0 gro on
 	offload "$b" cali0 tso tx-udp-segmentation gso off
 	offload "$b" cali0 tx off
 	bursts "$a" "$pod2"
 	bursts "$pod" "$pod2"
+	# all of it at once, and nothing twice however long it is held
+	ip -n "$a" route change 10.244.2.0/24 dev ipmesh0 src 10.244.1.1 initcwnd 100 rto_min 100s
+	ip -n "$a" route change fd10:2::/64 dev ipmesh0 src fd10:1::1 initcwnd 100 rto_min 100s
 	plugged
 }
 
@@ -47,7 +52,8 @@ bursts() {
 	in_ns "$2" sysctl -qw net.ipv4.tcp_rmem="4096 ${3:-600000} ${3:-600000}"
 }
 
-# burst_stream FROM TO ADDRESS BYTES LAST: a stream, so many bytes of which come at once
+# burst_stream FROM TO ADDRESS BYTES LAST: a stream, so many bytes of which come at once;
+# $at_burst is done ahead of these
 burst_stream() {
 	local from=$1 to=$2 address=$3 size=$4 last=$5 family=4 fifo=$tmp/fifo receiver
 	case $address in
@@ -69,6 +75,7 @@ burst_stream() {
 	delivers=$(ip_delivers "$b")
 	packets=$(count "$b" ipmesh0 rx_packets)
 	plug block
+	"${at_burst:-true}"
 	echo >"$fifo"
 	busywait backlogged $((last / 5))
 	plug release_indefinite
@@ -151,31 +158,33 @@ counted() {
 		END { print n + 0 }'
 }
 
-# A stream of which r marks each seventh packet.
+# r_marks: from here on each seventh packet. In IPv6 it is the whole traffic class that is
+# written: newer kernels take no write of the byte that has two of its bits.
+r_marks() {
+	in_ns "$r" nft "
+		add rule inet m f meta length > 1000 ip ecn ect0 numgen inc mod 7 3 ip ecn set ce counter
+		add rule inet m f meta length > 1000 ip6 ecn ect0 numgen inc mod 7 3 @nh,4,8 set 3 counter"
+}
+
+# A stream of which r marks some that come at once, before TCP hears of it.
 marked_stream() {
-	local before_r before_pod
-	before_r=$(counted "$r")
-	before_pod=$(counted "$pod2")
+	local before at_burst=r_marks
+	before=$(counted "$pod2")
 	merged_stream "$@"
-	before_r=$(($(counted "$r") - before_r))
-	[ "$before_r" -ge 10 ] || fail "r marked $before_r packets with $encap"
+	[ "$(counted "$r")" -ge 10 ] || fail "r marked $(counted "$r") packets with $encap"
 	equal "packets that say congestion with $encap" \
-		$(($(counted "$pod2") - before_pod)) "$before_r"
+		$(($(counted "$pod2") - before)) "$(counted "$r")"
+	in_ns "$r" nft flush chain inet m f
 }
 
 ecn_by() {
 	local family=$1 address
 	address=$(behind "$2")
 	merging "$family"
-	# TCP knows nothing of it, and goes on as fast
-	in_ns "$a" nft "add table inet m
-		add chain inet m o { type filter hook output priority 0; }
-		add rule inet m o oifname ipmesh0 ip ecn set ect0
-		add rule inet m o oifname ipmesh0 ip6 ecn set ect0"
+	in_ns "$a" sysctl -qw net.ipv4.tcp_ecn=1 net.ipv4.tcp_no_metrics_save=1
+	in_ns "$pod2" sysctl -qw net.ipv4.tcp_ecn=1
 	in_ns "$r" nft "add table inet m
-		add chain inet m f { type filter hook forward priority 0; }
-		add rule inet m f meta length > 1000 ip ecn ect0 numgen inc mod 7 3 ip ecn set ce counter
-		add rule inet m f meta length > 1000 ip6 ecn ect0 numgen inc mod 7 3 ip6 ecn set ce counter"
+		add chain inet m f { type filter hook forward priority 0; }"
 	in_ns "$pod2" nft "add table inet m
 		add chain inet m i { type filter hook input priority 0; }
 		add rule inet m i ip ecn ce counter
@@ -209,6 +218,7 @@ pods_tunnel() {
 	ip -n "$pod2" addr add 10.9.1.2/24 dev tun0
 	ip -n "$pod" link set tun0 up
 	ip -n "$pod2" link set tun0 up
+	ip -n "$pod" route change 10.9.1.0/24 dev tun0 src 10.9.1.1 initcwnd 100 rto_min 100s
 }
 
 pods_tunnel_by() {
@@ -259,9 +269,9 @@ big_nodes() {
 	bursts "$a" "$b" 4000000
 }
 
-# What GRO makes of single packets.
+# What GRO makes of single packets when it may: how large that is, is its own affair.
 big_received_by() {
-	local family=$1 address=$2 size delivers packets
+	local family=$1 address=$2 delivers packets
 	big_nodes "$family"
 	offload "$a" eth0 tso tx-udp-segmentation gso off
 	offload "$b" eth0 gro on
@@ -273,15 +283,10 @@ big_received_by() {
 		encap "$a" $encap
 		# shellcheck disable=SC2086
 		encap "$b" $encap
-		watch_sizes
 		burst_stream "$a" "$b" "$address" 3000000 500000
-		size=$(largest)
 		same_counts
 		no_drops "$a" "$b"
 		equal "wrong checksums with $encap" "$(bad_checksums "$b")" 0
-		! tunnels_send_big || [ "$size" -gt 65536 ] ||
-			fail "no larger packet than $size came with $encap"
-		ip -n "$a" link del big0
 	done
 }
 
