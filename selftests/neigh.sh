@@ -140,6 +140,11 @@ none_for_a_packet() {
 }
 
 # What a pod behind the node sends, and a route that a packet too large has changed.
+# answered NS ADDRESS: a large request; the first ones teach both ends what the path takes
+answered() {
+	mesh -n "$1" echo 1 "$2" size 4000 wait 100 >/dev/null 2>&1
+}
+
 forwarded() {
 	local family i
 	for family in 4 6; do
@@ -152,7 +157,9 @@ forwarded() {
 			ping_of "$pod" "fd10:2::1$i" -s 1000
 			ping_of "$a" "fd10:2::1$i" -s 1000
 		done
+		busywait answered "$pod" fd10:2::7
 		ping_of "$pod" fd10:2::7 -s 4000
+		busywait answered "$a" fd10:2::7
 		ping_of "$a" fd10:2::7 -s 4000
 		stream "$pod" "$pod2" fd10:2::7 400000
 		equal "IPv6 neighbours, underlay $family" "$(entries 6)" 1
