@@ -8,69 +8,39 @@
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
-#include <net/flow.h>
-#include <net/ip6_route.h>
-#include <net/ip_fib.h>
 #include <net/ipv6.h>
-#include <net/route.h>
 
 #include <uapi/linux/ipmesh.h>
 
 #include "arrival.h"
+#include "conf.h"
+#include "device.h"
+#include "peer.h"
+#include "route.h"
 
-static u8 route_tos(const struct ipmesh_conf *conf)
+/* What the route to a packet's outer source is chosen by, if it is to lead by a device. */
+static void arrival_key(struct ipmesh_route_key *key, const struct ipmesh_conf *conf,
+			const struct ipmesh_peer *peer, const struct sk_buff *skb, u32 ifindex)
 {
-	return conf->dscp == IPMESH_DSCP_INHERIT ? 0 : conf->dscp << 2;
-}
+	struct in6_addr source;
+	__be16 dport;
 
-/* A route by another device does not count, and one of any metric by this one does. */
-static bool leads4(const struct ipmesh_conf *conf, const struct sk_buff *skb, u32 ifindex)
-{
-	const struct iphdr *iph = ip_hdr(skb);
-	bool udp = iph->protocol == IPPROTO_UDP;
-	struct net *net = conf->ipm->net;
-	struct fib_result res;
-	struct flowi4 fl4;
+	/* that answers in UDP would go to */
+	if (!ipmesh_route_udp(conf, &peer->to, &dport))
+		dport = conf->dport;
+	if (conf->family == AF_INET) {
+		const struct iphdr *iph = ip_hdr(skb);
 
-	memset(&fl4, 0, sizeof(fl4));
-	flowi4_init_output(&fl4, ifindex, conf->fwmark, RT_TOS(route_tos(conf)),
-			   RT_SCOPE_UNIVERSE, iph->protocol, 0, iph->saddr, iph->daddr,
-			   udp ? conf->dport : 0, udp ? conf->sport : 0,
-			   sock_net_uid(net, NULL));
-	return !fib_lookup(net, &fl4, &res, FIB_LOOKUP_NOREF) && res.type == RTN_UNICAST;
-}
+		ipv6_addr_set_v4mapped(iph->saddr, &source);
+		ipmesh_route_key(key, conf, &source, iph->protocol, dport);
+		ipv6_addr_set_v4mapped(iph->daddr, &key->local);
+	} else {
+		const struct ipv6hdr *ip6h = ipv6_hdr(skb);
 
-static bool leads6(const struct ipmesh_conf *conf, const struct sk_buff *skb, u32 ifindex)
-{
-	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
-	bool udp = ip6h->nexthdr == IPPROTO_UDP;
-	struct net *net = conf->ipm->net;
-	struct flowi6 fl6 = {
-		.flowi6_oif = ifindex,
-		.flowi6_mark = conf->fwmark,
-		.flowi6_proto = ip6h->nexthdr,
-		.flowi6_uid = sock_net_uid(net, NULL),
-		.flowlabel = ip6_make_flowinfo(route_tos(conf), 0),
-		.daddr = ip6h->saddr,
-		.saddr = ip6h->daddr,
-		.fl6_dport = udp ? conf->dport : 0,
-		.fl6_sport = udp ? conf->sport : 0,
-	};
-	int flags = RT6_LOOKUP_F_HAS_SADDR | RT6_LOOKUP_F_IFACE;
-	struct dst_entry *dst;
-	bool leads;
-
-	/* every device leads to every link-local address: the one that is sent by counts */
-	if (ipv6_addr_type(&fl6.daddr) & IPV6_ADDR_LINKLOCAL) {
-		fl6.flowi6_oif = conf->link;
-		flags = RT6_LOOKUP_F_HAS_SADDR;
+		ipmesh_route_key(key, conf, &ip6h->saddr, ip6h->nexthdr, dport);
+		key->local = ip6h->daddr;
 	}
-	dst = ip6_route_lookup(net, &fl6, NULL, flags);
-	leads = !dst->error && dst->dev->ifindex == ifindex &&
-		!(((const struct rt6_info *)dst)->rt6i_flags &
-		  (RTF_REJECT | RTF_ANYCAST | RTF_LOCAL));
-	dst_release(dst);
-	return leads;
+	key->link = ifindex;
 }
 
 /* What this host sends to itself comes by lo, or by its VRF. */
@@ -84,6 +54,7 @@ static bool is_loopback(const struct ipmesh_conf *conf, u32 ifindex)
 /**
  * ipmesh_arrival_leads - whether a device leads to a packet's outer source
  * @conf: of the ipmesh device
+ * @peer: the peer that the packet is from
  * @skb: the packet, its network header the outer one
  * @ifindex: of the device that it came by, the VRF's slave where there is one
  *
@@ -94,11 +65,13 @@ static bool is_loopback(const struct ipmesh_conf *conf, u32 ifindex)
  * Context: BH off, RCU.
  * Return: true when it does, and for the lower device that @conf names.
  */
-bool ipmesh_arrival_leads(const struct ipmesh_conf *conf, const struct sk_buff *skb,
-			  u32 ifindex)
+bool ipmesh_arrival_leads(const struct ipmesh_conf *conf, const struct ipmesh_peer *peer,
+			  const struct sk_buff *skb, u32 ifindex)
 {
+	struct ipmesh_route_key key;
+
 	if (conf->link == ifindex || is_loopback(conf, ifindex))
 		return true;
-	return conf->family == AF_INET ? leads4(conf, skb, ifindex) :
-					 leads6(conf, skb, ifindex);
+	arrival_key(&key, conf, peer, skb, ifindex);
+	return ipmesh_route_leads(conf->ipm, conf, &key);
 }

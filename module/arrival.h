@@ -11,6 +11,7 @@
 #include "conf.h"
 #include "device.h"
 
+struct ipmesh_peer;
 struct sk_buff;
 
 /* About four seconds: for so long a route of IPv6 may count that was removed. */
@@ -49,7 +50,7 @@ static inline u32 ipmesh_arrival_token(const struct ipmesh_conf *conf, u32 ifind
 	return hash_64_generic((u64)ifindex << 32 | version, 32) | 1;
 }
 
-bool ipmesh_arrival_leads(const struct ipmesh_conf *conf, const struct sk_buff *skb,
-			  u32 ifindex);
+bool ipmesh_arrival_leads(const struct ipmesh_conf *conf, const struct ipmesh_peer *peer,
+			  const struct sk_buff *skb, u32 ifindex);
 
 #endif /* _IPMESH_ARRIVAL_H */

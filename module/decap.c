@@ -167,7 +167,7 @@ static void check(const struct ipmesh_conf *conf, struct sk_buff *skb)
 static noinline bool find_arrival(const struct ipmesh_conf *conf, const struct sk_buff *skb,
 				  struct ipmesh_part_rx *rx, const struct ipmesh_arrival *by)
 {
-	if (!ipmesh_arrival_leads(conf, skb, by->ifindex))
+	if (!ipmesh_arrival_leads(conf, rx->peer, skb, by->ifindex))
 		return false;
 	rx->arrival = by->token;
 	return true;

@@ -178,6 +178,55 @@ struct dst_entry *ipmesh_route_look_up(const struct ipmesh_dev *ipm,
 	return usable6(ipm, ip6_dst_lookup_flow(ipm->net, NULL, &fl6, NULL));
 }
 
+/* A route by another device does not count, and one of any metric by this one does. */
+static bool leads4(const struct ipmesh_dev *ipm, const struct ipmesh_route_key *key)
+{
+	struct fib_result res;
+	struct flowi4 fl4;
+
+	flow4(&fl4, ipm, key, 0);
+	return !fib_lookup(ipm->net, &fl4, &res, FIB_LOOKUP_NOREF) && res.type == RTN_UNICAST;
+}
+
+static bool leads6(const struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
+		   const struct ipmesh_route_key *key)
+{
+	int flags = RT6_LOOKUP_F_HAS_SADDR | RT6_LOOKUP_F_IFACE;
+	struct dst_entry *dst;
+	struct flowi6 fl6;
+	bool leads;
+
+	flow6(&fl6, ipm, key, 0);
+	/* every device leads to every link-local address: the one that is sent by counts */
+	if (ipv6_addr_type(&fl6.daddr) & IPV6_ADDR_LINKLOCAL) {
+		fl6.flowi6_oif = conf->link;
+		flags = RT6_LOOKUP_F_HAS_SADDR;
+	}
+	dst = ip6_route_lookup(ipm->net, &fl6, NULL, flags);
+	leads = !dst->error && dst->dev->ifindex == key->link &&
+		!(((const struct rt6_info *)dst)->rt6i_flags &
+		  (RTF_REJECT | RTF_ANYCAST | RTF_LOCAL));
+	dst_release(dst);
+	return leads;
+}
+
+/**
+ * ipmesh_route_leads - whether there is a route by a device
+ * @ipm: the device
+ * @conf: its conf
+ * @key: of @conf, but @key->link is the device in the underlay that is asked about
+ *
+ * The feasible paths of RFC 3704 2.3: any route by that device will do, whether it is the
+ * best or not.
+ *
+ * Context: BH off, RCU.
+ */
+bool ipmesh_route_leads(const struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
+			const struct ipmesh_route_key *key)
+{
+	return key->family == AF_INET ? leads4(ipm, key) : leads6(ipm, conf, key);
+}
+
 static bool multipath4(const struct ipmesh_dev *ipm, const struct ipmesh_route_key *key)
 {
 	struct fib_result res;
@@ -210,6 +259,7 @@ static bool multipath6(const struct dst_entry *dst)
  */
 unsigned int ipmesh_route_learned(const struct ipmesh_peer *peer)
 {
+	/* before the time that it is good for, see remember4() */
 	unsigned int mtu = smp_load_acquire(&peer->path_mtu);
 
 	return mtu &&
@@ -335,6 +385,7 @@ static void remember4(struct ipmesh_dev *ipm, const struct ipmesh_route_key *key
 	if (peer && dst_mtu(dst) > mtu && !dst_metric_locked(dst, RTAX_MTU)) {
 		WRITE_ONCE(peer->path_mtu_until,
 			   ipmesh_stats_now() + (LEARNED_FOR >> IPMESH_STATS_TICK_SHIFT));
+		/* seen by ipmesh_route_learned() with the time */
 		smp_store_release(&peer->path_mtu, mtu);
 		/* cached routes are looked up again */
 		rt_genid_bump_ipv4(ipm->net);

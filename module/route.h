@@ -131,6 +131,8 @@ struct dst_entry *ipmesh_route_look_up(const struct ipmesh_dev *ipm,
 int ipmesh_route_fill(struct ipmesh_dev *ipm, const struct ipmesh_route_key *key, u32 gen,
 		      struct ipmesh_route *route);
 unsigned int ipmesh_route_learned(const struct ipmesh_peer *peer);
+bool ipmesh_route_leads(const struct ipmesh_dev *ipm, const struct ipmesh_conf *conf,
+			const struct ipmesh_route_key *key);
 bool ipmesh_route_by_proto(const struct net *net, u8 family);
 void ipmesh_route_pmtu(struct ipmesh_dev *ipm, const struct ipmesh_route_key *key,
 		       struct sk_buff *skb, u32 mtu);
