@@ -55,6 +55,8 @@ anew() {
 	mesh_nodes "$family" "$@"
 	encap "$a" "$encap"
 	encap "$b" "$encap"
+	# no route of b's leads back by each of these ways
+	mesh -n "$b" link set ipmesh0 rpf off
 }
 
 # --- IPsec ------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ static void offer_peers(const struct line *l, enum peer_value part)
 		if (!strcmp(l->words[i], "dev"))
 			dev = l->words[i + 1];
 	if (rtlink_dump(l->nl, IPMESH_KIND, &all))
-		return;
+		goto free_links;
 	for (size_t i = 0; i < all.n; i++) {
 		if (dev && strcmp(dev, all.v[i].name))
 			continue;
@@ -118,6 +118,7 @@ static void offer_peers(const struct line *l, enum peer_value part)
 				offer_peer(l, &peers.v[k], part);
 		peers_free(&peers);
 	}
+free_links:
 	rtlinks_free(&all);
 }
 
