@@ -336,6 +336,14 @@ at_least() {
 	[ "$(memory "$1")" -ge "$2" ]
 }
 
+# settled KEY: tables that have grown are freed a little later, and it is summed up by and by
+settled() {
+	local was
+	was=$(memory "$1")
+	read -rt 6 <><(:) || true
+	[ "$(memory "$1")" = "$was" ]
+}
+
 # in_group COMMAND…: in namespace a
 in_group() {
 	# shellcheck disable=SC2016
@@ -390,6 +398,7 @@ spec:
 	in_group ipmesh apply --routes pool -f "$tmp/peers.yaml" >/dev/null
 	busywait at_least slab $((before + 1000 * 200))
 	# what they drop, whoever sends it: the underlay has no way to any
+	busywait settled slab
 	before=$(memory slab)
 	# shellcheck disable=SC2016 # what that shell expands
 	in_ns "$a" bash -c 'for i in {0..999}; do
