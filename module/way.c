@@ -304,12 +304,14 @@ void ipmesh_way_hint(struct ipmesh_dev *ipm, const struct dst_entry *old,
 void ipmesh_way_hint_open(struct ipmesh_dev *ipm, const struct in6_addr *endpoint,
 			  const struct dst_entry *dst)
 {
-	unsigned int mtu = route_mtu(dst), was = READ_ONCE(ipm->ways.open_mtu);
 	struct ipmesh_ways *ways = &ipm->ways;
+	unsigned int mtu, was;
 	bool same;
 
 	if (!READ_ONCE(ipm->mtu_auto))
 		return;
+	mtu = route_mtu(dst);
+	was = READ_ONCE(ways->open_mtu);
 	/* a half written one is met again by the next packet */
 	same = was != IPMESH_WAY_UNKNOWN && ipv6_addr_equal(endpoint, &ways->open_endpoint);
 	if (mtu > was && !same)
