@@ -157,6 +157,7 @@ many() {
 	local n
 	two_nodes
 	quiet
+	ip -n "$b" route add 172.16.41.0/24 dev eth0
 	for n in $(seq 24); do
 		mesh -n "$b" peer new ipmesh0 "172.16.41.$n" cidr "10.41.$n.0/24"
 	done

@@ -559,7 +559,7 @@ everything() {
 		metadata: {name: ipmesh0}
 		spec:
 		  local: 172.16.40.2
-		  address: 10.244.2.1/32
+		  address: [10.244.2.1/32]
 		  routes: pool
 		  pools: [0.0.0.0/0]
 		  peers: [{endpoint: 172.16.40.1, cidrs: [10.244.1.0/24]}]
