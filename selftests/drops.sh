@@ -87,7 +87,7 @@ told() {
 	local all wanted peer
 	watched_nodes
 	all=$(in_ns "$a" ethtool -S ipmesh0 | sed -n 's/^ *\([a-z_]*\): .*/\1/p' | sort)
-	equal "causes" "$(wc -w <<<"$all")" 16
+	equal "causes" "$(wc -w <<<"$all")" 17
 	receive_all
 	wanted=$(tr ' ' '\n' <<<"$rx_causes")
 	equal "netlink" "$(by_netlink "$b")" "$wanted"

@@ -189,6 +189,8 @@ rerouted() {
 		route add 172.16.40.2/32 via 172.16.41.2 dev eth1 table 41
 		rule add fwmark 41 table 41
 	END
+	# no route of b's leads back by that link
+	mesh -n "$b" link set ipmesh0 rpf off
 	in_ns "$b" sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth1.rp_filter=0
 	in_ns "$a" nft "add table ip t
 		add chain ip t out { type route hook output priority 0; }

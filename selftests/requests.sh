@@ -90,8 +90,12 @@ kept() {
 	keeps "${p[@]}" replace ipmesh0 "$peer" name c cidr 10.244.2.0/24 cidr fd10:2::/64
 	keeps refused "holds this pod CIDR" "${p[@]}" set ipmesh0 "$third" cidr 10.244.2.0/24
 	keeps "${p[@]}" del ipmesh0 "$third"
-	keeps mesh -n "$a" link set ipmesh0 local "$(underlay "$family" 1)" fwmark 0 encap none
-	keeps mesh -n "$a" link set ipmesh0 ttl 9 max_peers 7
+	# a link that is set is no matter of ours alone: the kernel tells of it, and its IPv4
+	# forgets the routes of the namespace
+	if [ "$family" = 6 ]; then
+		keeps mesh -n "$a" link set ipmesh0 local fd00::1 fwmark 0 encap none
+		keeps mesh -n "$a" link set ipmesh0 ttl 9 max_peers 7
+	fi
 	looks mesh -n "$a" link set ipmesh0 fwmark 7
 	looks "${p[@]}" set ipmesh0 "$peer" encap udp
 	keeps "${p[@]}" set ipmesh0 "$peer" encap udp

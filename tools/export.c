@@ -382,9 +382,12 @@ static int check(const struct export *x, const struct doc_set *set)
 		if (diff_compute(&d, &w, x->h))
 			goto out;
 		for (size_t i = 0; i < d.n; i++) {
-			/* A new one comes with its route, which tells enough. */
+			/* A new one comes with its route, which tells enough. The guard
+			 * is no setting: whatever the document says, it is made.
+			 */
 			if ((d.v[i].object == CHANGE_NEXTHOP &&
-			     d.v[i].op == CHANGE_ADD) || n++ >= TOLD_MAX)
+			     d.v[i].op == CHANGE_ADD) ||
+			    d.v[i].object == CHANGE_GUARD || n++ >= TOLD_MAX)
 				continue;
 			warn("%s: no document can say it: an apply would %s the %s",
 			     x->dev, change_ops[d.v[i].op],
