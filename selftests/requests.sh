@@ -55,6 +55,8 @@ settled() {
 # keeps COMMAND…
 keeps() {
 	local n
+	# what went before may have left something to look up
+	busywait settled
 	look_ups "$@"
 	equal "look-ups after $*" "$n" 0
 }
