@@ -10,7 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$here:$PATH
 KSFT_SKIP=4
 
-: "${BUSYWAIT_TIMEOUT:=60}"	# seconds; only a broken test meets it
+: "${BUSYWAIT_TIMEOUT:=180}"	# seconds; only a broken test meets it
 
 # --- TAP -----------------------------------------------------------------------
 
