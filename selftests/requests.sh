@@ -58,6 +58,7 @@ keeps() {
 	# what went before may have left something to look up
 	busywait settled
 	look_ups "$@"
+	[ "$n" -eq 0 ] || sed 's/^/# /' "$tracing/trace"
 	equal "look-ups after $*" "$n" 0
 }
 
