@@ -143,7 +143,7 @@ void ipmesh_mtu_update(struct ipmesh_dev *ipm)
  * ipmesh_mtu_refresh - have the ways of all peers looked up anew, and the MTU set
  * @ipm: the device
  *
- * Few peers are looked at now, many by and by.
+ * Few peers are looked at now, many by and by, and none while the MTU is pinned.
  *
  * Context: process, RTNL.
  */
@@ -151,7 +151,8 @@ void ipmesh_mtu_refresh(struct ipmesh_dev *ipm)
 {
 	ASSERT_RTNL();
 
-	if (READ_ONCE(ipm->peer_count) > IPMESH_WAY_FEW || !ipmesh_way_pass(ipm))
+	if (!ipm->mtu_auto || READ_ONCE(ipm->peer_count) > IPMESH_WAY_FEW ||
+	    !ipmesh_way_pass(ipm))
 		ipmesh_way_pass_later(ipm, 0);
 	ipmesh_mtu_update(ipm);
 }
@@ -282,7 +283,7 @@ static void lower_gone(struct ipmesh_underlay *ul, int ifindex)
 
 	for (i = 0; i < ARRAY_SIZE(ul->confs); i++)
 		hlist_for_each_entry(conf, &ul->confs[i], node)
-			xa_erase_bh(&conf->ipm->ways.lowers, ifindex);
+			ipmesh_way_gone(conf->ipm, ifindex);
 }
 
 static int mtu_event(struct notifier_block *nb, unsigned long event, void *ptr)

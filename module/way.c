@@ -201,6 +201,8 @@ bool ipmesh_way_pass(struct ipmesh_dev *ipm)
 	if (!begun)
 		return false;
 
+	/* fully ordered: who asks from now on may have changed what this pass has seen */
+	atomic_xchg(&ways->due, 0);
 	while (way_pass_some(ipm, &id, &least))
 		cond_resched();
 	way_pass_open(ipm);
@@ -335,8 +337,10 @@ void ipmesh_way_hint_open(struct ipmesh_dev *ipm, const struct in6_addr *endpoin
  * ipmesh_way_due - a device of which a pass is due
  * @ul: state of the namespace
  *
+ * As long as its MTU is pinned nobody asks for a device's ways: what is due stays due.
+ *
  * Context: process.
- * Return: the device, held and no longer due, or NULL.
+ * Return: the device, held, or NULL.
  */
 struct ipmesh_dev *ipmesh_way_due(struct ipmesh_underlay *ul)
 {
@@ -346,8 +350,8 @@ struct ipmesh_dev *ipmesh_way_due(struct ipmesh_underlay *ul)
 	rcu_read_lock();
 	for (i = 0; i < ARRAY_SIZE(ul->confs); i++) {
 		hlist_for_each_entry_rcu(conf, &ul->confs[i], node) {
-			if (!atomic_read(&conf->ipm->ways.due) ||
-			    !atomic_xchg(&conf->ipm->ways.due, 0))
+			if (!READ_ONCE(conf->ipm->mtu_auto) ||
+			    !atomic_read(&conf->ipm->ways.due))
 				continue;
 			dev_hold(conf->ipm->dev);
 			rcu_read_unlock();

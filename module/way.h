@@ -31,7 +31,8 @@ struct ipmesh_underlay;
  * @met: the narrowest way met since the present pass began, of new peers and of packets;
  *	under @lock
  * @passing: a pass over all peers is under way; under @lock
- * @due: a pass is wanted; set anywhere, cleared by who begins one
+ * @due: a pass is wanted, once the MTU follows the ways; set anywhere, cleared by who
+ *	begins one
  * @lowers: indices of devices by which ways lead, or have led; read under RCU, an index
  *	goes with its device
  * @open_mtu: outer MTU of the way to @open_endpoint, IPMESH_WAY_UNKNOWN without one;

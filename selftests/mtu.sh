@@ -12,8 +12,8 @@
 # narrowest decides, and follows each of them both ways; a number pins it,
 # whoever sets it, until it is auto again. It does not go below what IPv6 needs,
 # where there is IPv6. An open device without peers follows the ways that its
-# packets take. What happens to a device by which no way leads costs nothing that
-# grows with the peers.
+# packets take. What happens to a device by which no way leads, or while the MTU is
+# pinned, costs nothing that grows with the peers.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -234,9 +234,6 @@ lookups() {
 	echo >"$tracing/trace"
 	echo 1 >"$event/enable"
 	"$@"
-	# of what is done later the last is this
-	mesh -n "$a" peer del ipmesh0 172.16.60.2
-	busywait is "8980 on" mtu
 	echo 0 >"$event/enable"
 	grep -c '> 172.16.4[0-9]' "$tracing/trace" || true
 }
@@ -250,6 +247,20 @@ pods_come() {
 		ip -n "$a" link set "cali$i" mtu 1400
 		ip -n "$a" route add "10.244.1.$i" dev "cali$i"
 	done
+	narrowest_goes ipmesh0 172.16.60.2 8980
+}
+
+# narrowest_goes DEV ENDPOINT MTU: of what is done later this is the last
+narrowest_goes() {
+	mesh -n "$a" peer del "$1" "$2"
+	busywait is "$3 on" mtu "$1"
+}
+
+# what would change the MTU of ipmesh0, were it not pinned
+changes_unseen() {
+	ip -n "$a" link set eth0 mtu 8000
+	mesh -n "$a" peer del ipmesh0 172.16.60.2
+	narrowest_goes mesh1 172.16.60.3 7980
 }
 
 # More peers than are looked at in one go.
@@ -280,6 +291,19 @@ many_peers() {
 	n=$(lookups pods_come)
 	[ "$n" -ge 200 ] || fail "$n look-ups after the end of the narrowest peer"
 	[ "$n" -lt 400 ] || fail "$n look-ups while 5 pods come"
+	# while it is pinned nobody asks for a way; afterwards all that has changed counts
+	mesh -n "$a" peer new ipmesh0 172.16.60.2
+	prints "1580 on" mtu
+	ip -n "$a" link set ipmesh0 mtu 1300
+	mesh -n "$a" link add mesh1 local 172.16.60.1
+	mesh -n "$a" peer new mesh1 172.16.60.3
+	mesh -n "$a" peer new mesh1 172.16.40.3
+	prints "1580 on" mtu mesh1
+	n=$(lookups changes_unseen)
+	[ "$n" -lt 200 ] || fail "$n look-ups for a pinned MTU"
+	prints "1300 off" mtu
+	mesh -n "$a" link set ipmesh0 mtu_auto on
+	busywait is "7980 on" mtu
 }
 
 # open NS…: an open device without peers, as a routing daemon uses it
