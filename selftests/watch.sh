@@ -421,6 +421,15 @@ in_the_way() {
 	prints "172.16.40.196
 172.16.40.198" peers
 	equal "times told" "$(grep -c "a route that is not ipmesh" "$tmp/out")" 1
+	# what is put back only when it can be is put back too
+	ip_batch "$master" <<-END
+		route del 10.244.2.0/24
+		route add 10.244.2.0/24 via 172.16.40.198 dev ens160 proto static
+	END
+	told "a route that is not ipmesh's has this destination: 10.244.2.0/24"
+	ip -n "$master" route del 10.244.2.0/24
+	told "+ route 10.244.2.0/24 via 172.16.40.196 dev ipmesh0 onlink (put back)"
+	told "what was refused is done now"
 	kill "$pid"
 	ended
 }

@@ -68,6 +68,7 @@ struct watch {
 	uint64_t kernel_after;		/* no pass for the kernel's sake before */
 	uint64_t retry, resync;		/* when; NEVER */
 	unsigned int refused;		/* passes, one after the other */
+	bool putting_back;		/* the refused ones were to put back */
 	uint64_t put_back[PUT_BACK_MOST];	/* when, the oldest is overwritten */
 	unsigned int put_backs;
 	bool settled, held;		/* hold is over; it was told of */
@@ -296,7 +297,8 @@ static bool run(struct watch *w, const struct want *want, const struct cluster *
 static void pass(struct watch *w)
 {
 	uint64_t begun = now_ms(), took, pause;
-	bool put_back = w->applied && !w->model.first && !w->refused;
+	bool put_back = w->applied && !w->model.first &&
+			(!w->refused || w->putting_back);
 	unsigned int wait = RETRY;
 	struct cluster c;
 	struct want want;
@@ -315,6 +317,7 @@ static void pass(struct watch *w)
 		for (unsigned int i = 0; i < w->refused && wait < RETRY_MOST; i++)
 			wait *= 2;
 		w->refused++;
+		w->putting_back = put_back;
 		warn("it is tried again, at the latest after %us", RETRY_MOST / 1000);
 		w->retry = now_ms() + (wait < RETRY_MOST ? wait : RETRY_MOST);
 	}
