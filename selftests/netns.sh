@@ -124,39 +124,54 @@ underlay_dies() {
 	done
 }
 
-# died: namespaces that are gone by now, as traced
-died() {
-	grep -c ' over: ' "$tracing/trace"
+# A namespace of its own in $gone, told from others in the trace by its address.
+mortal() {
+	echo >"$tracing/trace"
+	setup_ns gone
+	net=$(sed -n 's/.* made: .* net=//p' "$tracing/trace")
+	[ -n "$net" ] || fail "no new namespace in: $(<"$tracing/trace")"
+}
+
+# dead: so are all that were to go before it
+dead() {
+	grep -q " over: .* net=$net\$" "$tracing/trace"
 }
 
 # A namespace that is no device's underlay needs no RTNL of ours to go.
 dies_alone() {
-	local what
+	local net what
 	tracing=/sys/kernel/tracing
 	[ -e "$tracing/kprobe_events" ] || skip "this kernel has no kprobes"
 	defer "echo >$tracing/kprobe_events; echo >$tracing/trace"
 	defer "echo 0 >$tracing/events/dying/enable; echo 0 >$tracing/options/stacktrace"
-	echo 'p:dying/rtnl rtnl_lock' >>"$tracing/kprobe_events"
-	echo 'p:dying/over ipmesh:underlay_net_exit' >>"$tracing/kprobe_events"
-	# those of tests before this one
+	# shellcheck disable=SC2016 # the kernel expands these
+	echo 'p:dying/made ipmesh:underlay_net_init net=$arg1
+		p:dying/over ipmesh:underlay_net_exit net=$arg1
+		p:dying/rtnl rtnl_lock' | while read -r probe; do
+		echo "$probe" >>"$tracing/kprobe_events"
+	done
+	echo 1 >"$tracing/events/dying/made/enable"
 	echo 1 >"$tracing/events/dying/over/enable"
-	setup_ns gone
+	mortal
 	del_ns "$gone"
-	busywait is 1 died
-	echo >"$tracing/trace"
+	busywait dead
+	mortal
 	echo 1 >"$tracing/options/stacktrace"
-	echo 1 >"$tracing/events/dying/enable"
-	setup_ns gone
+	echo 1 >"$tracing/events/dying/rtnl/enable"
 	del_ns "$gone"
-	busywait is 1 died
+	busywait dead
 	what=$(cat "$tracing/trace")
+	contains "what took RTNL" "$what" " rtnl: "
 	lacks "what took RTNL" "$what" "=> underlay_net_pre_exit"
 	# with a device elsewhere it does
-	setup_ns gone a
+	echo 0 >"$tracing/options/stacktrace"
+	mortal
+	setup_ns a
+	echo 1 >"$tracing/options/stacktrace"
 	ip -n "$gone" link add ipmesh0 type ipmesh
 	ip -n "$gone" link set ipmesh0 netns "$a"
 	del_ns "$gone"
-	busywait is 2 died
+	busywait dead
 	contains "what took RTNL" "$(cat "$tracing/trace")" "=> underlay_net_pre_exit"
 }
 
