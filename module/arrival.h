@@ -41,12 +41,13 @@ struct ipmesh_arrival {
 static inline u32 ipmesh_arrival_token(const struct ipmesh_conf *conf, u32 ifindex)
 {
 	const struct net *net = conf->ipm->net;
+	u64 now = get_jiffies_64();
 	u32 version = conf->serial;
 
 	if (conf->family == AF_INET)
 		version += rt_genid_ipv4(net);
 	else
-		version += rt_genid_ipv6(net) + (u32)(get_jiffies_64() >> IPMESH_ARRIVAL_TICK_SHIFT);
+		version += rt_genid_ipv6(net) + (u32)(now >> IPMESH_ARRIVAL_TICK_SHIFT);
 	return hash_64_generic((u64)ifindex << 32 | version, 32) | 1;
 }
 
