@@ -40,14 +40,14 @@ merging() {
 	offload "$b" cali0 tx off
 	bursts "$a" "$pod2"
 	bursts "$pod" "$pod2"
-	# all of it at once, and nothing twice however long it is held
-	ip -n "$a" route change 10.244.2.0/24 dev ipmesh0 src 10.244.1.1 initcwnd 100 rto_min 100s
-	ip -n "$a" route change fd10:2::/64 dev ipmesh0 src fd10:1::1 initcwnd 100 rto_min 100s
 	plugged
 }
 
-# bursts FROM TO [WINDOW]: TCP may send much at once, and no more than a link takes
+# bursts FROM TO [WINDOW]: TCP may send much at once, and no more than a link takes; what
+# a sends goes at once, and nothing twice however long it is held
 bursts() {
+	ip -n "$a" route change 10.244.2.0/24 dev ipmesh0 src 10.244.1.1 initcwnd 100 rto_min 100s
+	ip -n "$a" route change fd10:2::/64 dev ipmesh0 src fd10:1::1 initcwnd 100 rto_min 100s
 	in_ns "$1" sysctl -qw net.ipv4.tcp_min_tso_segs=32 net.ipv4.tcp_slow_start_after_idle=0
 	in_ns "$2" sysctl -qw net.ipv4.tcp_rmem="4096 ${3:-600000} ${3:-600000}"
 }
