@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "apply.h"
+#include "args.h"
 #include "cmd.h"
 #include "diff.h"
 #include "err.h"
+#include "number.h"
 #include "watch.h"
 
 static const char usage[] =
@@ -56,27 +58,12 @@ struct request {
 	bool help;
 };
 
-/* "--node NAME" and "--node=NAME". */
-static bool is_option(const char *arg, const char *word, const char **value)
-{
-	size_t n = strlen(word);
-
-	*value = NULL;
-	if (strncmp(arg, word, n))
-		return false;
-	if (arg[n] == '=' && n > 2)
-		*value = arg + n + 1;
-	return !arg[n] || *value;
-}
-
 static int read_number(const char *word, const char *value, unsigned long min,
 		       unsigned long max, const char *wanted, unsigned int *to)
 {
-	unsigned long n;
-	char *end;
+	uint64_t n;
 
-	n = strtoul(value, &end, 10);
-	if (*value < '0' || *value > '9' || *end || n < min || n > max)
+	if (!number_read(value, min, max, &n))
 		return err_value(word, value, wanted);
 	*to = (unsigned int)n;
 	return 0;
@@ -133,54 +120,34 @@ static int check(struct request *r, const struct values *v)
 
 static int parse(struct request *r, char **argv)
 {
-	const char *word, *value, **to;
+	struct args a = { .cmd = "apply", .at = argv + 1 };
 	struct values v = { 0 };
-	bool *flag;
+	const char *value, *w;
 
-	for (argv++; *argv; argv++) {
-		if (cmd_is_help(*argv)) {
-			r->help = true;
-			return 0;
-		}
-		if (cmd_option(*argv))
+	while (*a.at && !a.status && !a.help) {
+		if (args_flag(&a, NULL, "--dry-run", &r->dry) ||
+		    args_flag(&a, NULL, "--remove", &r->remove) ||
+		    args_flag(&a, NULL, "--watch", &r->watch) ||
+		    args_option_once(&a, NULL, "--node", &r->want.node) ||
+		    args_option_once(&a, NULL, "--dev", &r->want.dev) ||
+		    args_option_once(&a, NULL, "--node-mask", &v.mask) ||
+		    args_option_once(&a, NULL, "--routes", &v.form) ||
+		    args_option_once(&a, NULL, "--settle", &v.settle))
 			continue;
-		flag = !strcmp(*argv, "--dry-run") ? &r->dry :
-		       !strcmp(*argv, "--remove") ? &r->remove :
-		       !strcmp(*argv, "--watch") ? &r->watch : NULL;
-		if (flag) {
-			if (*flag)
-				return err_twice("apply", *argv);
-			*flag = true;
-			continue;
-		}
-		if (is_option(*argv, word = "-f", &value) ||
-		    is_option(*argv, word = "--filename", &value)) {
+		if (args_option(&a, "-f", "--filename", &value)) {
 			r->files = xgrow(r->files, r->n_files, &r->cap_files,
 					 sizeof(*r->files));
-			to = &r->files[r->n_files++];
-			*to = NULL;
-		} else if (is_option(*argv, word = "--node", &value)) {
-			to = &r->want.node;
-		} else if (is_option(*argv, word = "--dev", &value)) {
-			to = &r->want.dev;
-		} else if (is_option(*argv, word = "--node-mask", &value)) {
-			to = &v.mask;
-		} else if (is_option(*argv, word = "--routes", &value)) {
-			to = &v.form;
-		} else if (is_option(*argv, word = "--settle", &value)) {
-			to = &v.settle;
-		} else {
-			return err_unknown("apply", *argv);
+			r->files[r->n_files++] = value;
+			continue;
 		}
-		if (*to)
-			return err_twice("apply", word);
-		if (!value)
-			value = *++argv;
-		if (!value || !*value)
-			return err_novalue("apply", word);
-		*to = value;
+		w = args_word(&a);
+		if (w && !strcmp(w, "help") && !r->n_files)
+			a.help = true;
+		else if (w)
+			a.status = err_unknown("apply", w);
 	}
-	return check(r, &v);
+	r->help = a.help;
+	return a.status || a.help ? a.status : check(r, &v);
 }
 
 void apply_advise(const struct want *w, const struct have *h)
@@ -264,7 +231,7 @@ int cmd_apply(int argc, char **argv)
 	} else if (!rc && r.watch) {
 		rc = run_watch(&r);
 	} else if (!rc) {
-		rc = EXIT_REFUSED;
+		rc = EXIT_USAGE;
 		for (size_t i = 0; i < r.n_files; i++)
 			if (doc_load(&docs, r.files[i]))
 				goto out;

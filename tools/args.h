@@ -16,10 +16,30 @@ struct args {
 	int status;			/* of what was wrong, already said; or 0 */
 };
 
-/* The next word; -j, -p, -s are taken on the way. NULL at the end or after a
+/* The next word; global options are taken on the way. NULL at the end or after a
  * mistake: then a->status, or a->help, is set.
  */
 const char *args_word(struct args *a);
+
+/* Whether the next word is this option, short or long (either may be NULL), which is
+ * taken then; @seen becomes true, and a second one is a mistake.
+ */
+bool args_flag(struct args *a, const char *brief, const char *option, bool *seen);
+
+/* The same for one with a value, which goes to @value: -f FILE, -fFILE, -f=FILE,
+ * --filename FILE or --filename=FILE. A value that is missing or empty is a mistake.
+ */
+bool args_option(struct args *a, const char *brief, const char *option, const char **value);
+
+/* The same for one that stands once: @value is NULL before. */
+bool args_option_once(struct args *a, const char *brief, const char *option,
+		      const char **value);
+
+/* Which of the verbs, a list that ends with NULL, a word means: itself, a beginning that
+ * no other one has, and as with ip: delete, list, ls. Its number, or -1, and said. @cmd is
+ * NULL for the commands themselves.
+ */
+int args_verb(const char *cmd, const char *const *verbs, const char *word);
 
 struct nl;
 

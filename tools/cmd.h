@@ -34,6 +34,11 @@ const struct cmd *cmd_at(size_t i);
 /* Go into that network namespace; 0, or what was wrong was said. */
 int cmd_netns(const char *name);
 
+/* The value of -n or --netns, in the first of @words or in the next, "" when it is missing;
+ * NULL for another word. @taken is how many words that are.
+ */
+const char *cmd_netns_word(char *const *words, int *taken);
+
 /* Global options; also taken behind the command's word. */
 struct options {
 	bool json;			/* -j, --json */
@@ -45,13 +50,11 @@ struct options {
 
 extern struct options options;
 
-/* Takes -j, -p, -s, -c and their long forms (-js too) out of @arg; false when it
- * is none of these.
+/* Takes -j, -p, -s, -c and their long forms (-js too), each with its value, and --, from
+ * the front of @words, which end with NULL. How many words that were; 0 when the first is
+ * none of these. *@status is set, and said, when a value is wrong.
  */
-bool cmd_option(const char *arg);
-
-/* "auto", "always" or "never"; false for any other, or NULL. */
-bool cmd_colour(const char *when);
+int cmd_option(char *const *words, int *status);
 
 /* -h, --help or the bare word help. */
 bool cmd_is_help(const char *arg);

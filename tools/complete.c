@@ -369,6 +369,7 @@ static void complete(struct line *l)
 int cmd_complete(int argc, char **argv)
 {
 	struct line l = { .words = argv + 1, .cur = "" };
+	int taken = 1, status = 0;
 	char **to;
 
 	l.n = argc > 1 ? (size_t)argc - 1 : 0;
@@ -378,23 +379,27 @@ int cmd_complete(int argc, char **argv)
 	}
 	if (l.n)
 		l.cur = l.words[--l.n];
-	/* Global options may stand anywhere; only one of them has a value. */
+	/* Global options may stand anywhere. */
 	to = l.words;
-	for (size_t i = 0, n = l.n; i < n; i++) {
-		char *w = l.words[i];
+	for (size_t i = 0, n = l.n; i < n; i += (size_t)taken) {
+		char *words[] = { l.words[i], i + 1 < n ? l.words[i + 1] : NULL, NULL };
+		const char *netns = cmd_netns_word(words, &taken);
 
-		if (!strcmp(w, "-n") || !strcmp(w, "--netns")) {
-			l.n -= i + 1 < n ? 2 : 1;
-			if (++i == n) {
-				offer_netns(&l);
-				return cmd_help("");
-			}
-			if (cmd_netns(l.words[i]))
-				return EXIT_REFUSED;
-		} else if (cmd_option(w)) {
-			l.n--;
+		if (netns && !*netns) {
+			offer_netns(&l);
+			return cmd_help("");
+		}
+		if (netns && cmd_netns(netns))
+			return EXIT_REFUSED;
+		if (!netns && (words[1] || strcmp(words[0], "--color")))
+			taken = cmd_option(words, &status);
+		if (status)
+			return EXIT_USAGE;
+		if (netns || taken) {
+			l.n -= (size_t)taken;
 		} else {
-			*to++ = w;
+			*to++ = words[0];
+			taken = 1;
 		}
 	}
 	l.nl = nl_open();

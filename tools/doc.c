@@ -14,6 +14,7 @@
 #include "doc.h"
 #include "doc_tree.h"
 #include "err.h"
+#include "number.h"
 
 /* More than any cluster's list has; keeps a wrong file from eating the host. */
 #define DOC_BYTES_MAX ((size_t)512 << 20)
@@ -380,14 +381,10 @@ int doc_uint(const struct doc_node *map, const char *key, uint64_t min,
 {
 	const struct doc_node *n;
 	int ret = want_kind(map, key, DOC_SCALAR, "a number", &n);
-	char *end;
 
 	if (ret <= 0)
 		return ret;
-	errno = 0;
-	*out = strtoull(n->text, &end, 0);
-	if (n->text[0] < '0' || n->text[0] > '9' || *end || errno ||
-	    *out < min || *out > max)
+	if (!number_read(n->text, min, max, out))
 		return doc_fail(n, "\"%s\" is not a number from %llu to %llu",
 				err_safe(n->text), (unsigned long long)min,
 				(unsigned long long)max);

@@ -11,6 +11,7 @@
 #include "addr.h"
 #include "doc_tree.h"
 #include "err.h"
+#include "number.h"
 #include "out.h"
 
 struct doc_node *doc_put(struct doc_node *map, const char *key, enum doc_kind kind)
@@ -148,8 +149,10 @@ static int print_yaml(const struct doc_set *set)
 static void json_node(const struct doc_node *n)
 {
 	/* What YAML takes for a number may be none of JSON's: 0x10. */
+	uint64_t value = 0;
 	bool number = n->kind == DOC_SCALAR && n->plain &&
-		      !n->text[strspn(n->text, "0123456789")];
+		      !n->text[strspn(n->text, "0123456789")] &&
+		      number_read(n->text, 0, UINT64_MAX, &value);
 
 	switch (n->kind) {
 	case DOC_MAP:
@@ -160,8 +163,7 @@ static void json_node(const struct doc_node *n)
 		break;
 	default:
 		if (number)
-			out_u64(n->key ? n->key : OUT_ITEM, NULL,
-				strtoull(n->text, NULL, 10));
+			out_u64(n->key ? n->key : OUT_ITEM, NULL, value);
 		else
 			out_str(n->key ? n->key : OUT_ITEM, NULL, n->text);
 		return;

@@ -16,7 +16,7 @@
 #define SHOWN		20
 
 static const char usage[] =
-	"Usage: ipmesh doctor [DEV] [--fix] [--probe] [--root DIR]\n"
+	"Usage: ipmesh doctor [[--dev] DEV] [--fix] [--probe] [--root DIR]\n"
 	"\n"
 	"Looks for what keeps packets from passing: leftovers of flannel and tunl0, routes\n"
 	"to pods that lead elsewhere, addresses and prefixes that are there twice, peers that\n"
@@ -33,7 +33,8 @@ static const char usage[] =
 	"Exit status: 0 no problem is found, or none remains; 1 problems remain; 2 wrong usage.\n";
 
 struct request {
-	const char *dev, *root;
+	const char *dev;
+	char *root;
 	bool fix, probe, help;
 };
 
@@ -352,47 +353,44 @@ out:
 	return rc;
 }
 
+/* All files are named by what follows the root, which begins with a slash: it ends
+ * without one. The caller frees it.
+ */
+static char *root_of(const char *dir)
+{
+	char *root = xstrdup(dir ? dir : "");
+	size_t n = strlen(root);
+
+	while (n && root[n - 1] == '/')
+		root[--n] = '\0';
+	return root;
+}
+
 static int parse(struct request *r, char **argv)
 {
-	const char *why;
-	char *end;
+	struct args a = { .cmd = "doctor", .at = argv + 1 };
+	const char *root = NULL, *w, *why;
 
-	for (argv++; *argv; argv++) {
-		if (cmd_is_help(*argv)) {
-			r->help = true;
-			return EXIT_DONE;
-		}
-		if (cmd_option(*argv))
+	while (*a.at && !a.status && !a.help) {
+		if (args_flag(&a, NULL, "--fix", &r->fix) ||
+		    args_flag(&a, NULL, "--probe", &r->probe) ||
+		    args_option_once(&a, NULL, "--dev", &r->dev) ||
+		    args_option_once(&a, NULL, "--root", &root))
 			continue;
-		if (!strcmp(*argv, "--fix")) {
-			if (r->fix)
-				return err_twice("doctor", *argv);
-			r->fix = true;
-		} else if (!strcmp(*argv, "--probe")) {
-			if (r->probe)
-				return err_twice("doctor", *argv);
-			r->probe = true;
-		} else if (!strcmp(*argv, "--root")) {
-			if (r->root)
-				return err_twice("doctor", *argv);
-			r->root = *++argv;
-			if (!r->root || !*r->root)
-				return err_novalue("doctor", "--root");
-			end = argv[0] + strlen(r->root);
-			while (end > argv[0] && end[-1] == '/')
-				*--end = '\0';
-		} else if (**argv == '-' || r->dev) {
-			return err_unknown("doctor", *argv);
-		} else {
-			r->dev = *argv;
-			why = rtlink_check_name(r->dev);
-			if (why)
-				return err_usage("doctor: %s", why);
-		}
+		w = args_word(&a);
+		if (w && !strcmp(w, "help") && !r->dev)
+			a.help = true;
+		else if (w && r->dev)
+			a.status = err_unknown("doctor", w);
+		else if (w)
+			r->dev = w;
 	}
-	if (!r->root)
-		r->root = "";
-	return EXIT_DONE;
+	why = r->dev && !a.status && !a.help ? rtlink_check_name(r->dev) : NULL;
+	if (why)
+		a.status = err_usage("doctor: %s", why);
+	r->root = root_of(root);
+	r->help = a.help;
+	return a.status;
 }
 
 int cmd_doctor(int argc, char **argv)
@@ -401,7 +399,8 @@ int cmd_doctor(int argc, char **argv)
 	int rc = parse(&r, argv);
 
 	(void)argc;
-	if (rc)
-		return rc;
-	return r.help ? cmd_help(usage) : doctor(&r);
+	if (!rc)
+		rc = r.help ? cmd_help(usage) : doctor(&r);
+	free(r.root);
+	return rc;
 }

@@ -24,7 +24,7 @@ const struct grammar grammar_table[] = {
 	{ "metrics", "=DEV" },
 	{ "top",
 	  "=DEV -d=TEXT -n=TEXT -b -o=rx|tx|rxp|txp|drops|heard|name|endpoint -r -f=NAME" },
-	{ "doctor", "=DEV --fix --probe --root=FILE" },
+	{ "doctor", "=DEV --dev=DEV --fix --probe --root=FILE" },
 	{ "probe", "=PEER dev=DEV to=TEXT count=3 timeout=1000" },
 	{ NULL, NULL }
 };

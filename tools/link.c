@@ -426,25 +426,26 @@ static int run(enum verb verb, struct ask *ask)
 int cmd_link(int argc, char **argv)
 {
 	static const char *const verbs[] = {
+		[ADD] = "add", [SET] = "set", [DEL] = "del", [SHOW] = "show", NULL,
+	};
+	static const char *const cmds[] = {
 		[ADD] = "link add", [SET] = "link set", [DEL] = "link del",
 		[SHOW] = "link show",
 	};
 	struct args a = { .cmd = "link", .at = argv + 1 };
 	struct ask ask = { 0 };
-	unsigned int v = SHOW;
 	const char *w;
+	int v = SHOW;
 
 	(void)argc;
 	w = args_word(&a);
 	if (w && cmd_is_help(w))
 		a.help = true;
 	else if (w)
-		for (v = ADD; v <= SHOW && strcmp(verbs[v] + 5, w); v++)
-			;
-	if (v > SHOW)
-		return err_usage("link: unknown word \"%s\"; say add, set, del or show",
-				 err_safe(w));
-	a.cmd = verbs[v];
+		v = args_verb(a.cmd, verbs, w);
+	if (v < 0)
+		return EXIT_USAGE;
+	a.cmd = cmds[v];
 	read_words(&a, &ask);
 	if (a.help) {
 		free(ask.addrs);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The attributes of a device: one table for reading, writing and showing. */
-#include <errno.h>
 #include <libmnl/libmnl.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include "err.h"
 #include "linkattr.h"
 #include "nl.h"
+#include "number.h"
 
 static const char *const peers_modes[] = {
 	[IPMESH_PEERS_MODE_STRICT] = "strict",
@@ -263,19 +263,11 @@ const char *linkattr_lacking(const struct linkattrs *asked, const struct linkatt
 	return why;
 }
 
-/* Decimal, or hexadecimal after 0x as marks are written; no sign, no rest. */
 static bool read_u32(const char *s, uint32_t min, uint32_t max, uint32_t *n)
 {
-	bool hex = s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
-	unsigned long long v;
-	char *end;
+	uint64_t v;
 
-	if (hex ? !s[2] || s[2] == '-' || s[2] == '+' || s[2] == ' ' :
-	    *s < '0' || *s > '9')
-		return false;
-	errno = 0;
-	v = strtoull(s + (hex ? 2 : 0), &end, hex ? 16 : 10);
-	if (errno || *end || v < min || v > max)
+	if (!number_read(s, min, max, &v))
 		return false;
 	*n = (uint32_t)v;
 	return true;

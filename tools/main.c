@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "args.h"
 #include "cmd.h"
 #include "err.h"
 #include "out.h"
@@ -86,7 +87,8 @@ static void set_options(const struct options *o)
 		 (o->colour == COLOUR_AUTO && isatty(STDOUT_FILENO) && !(no && *no)));
 }
 
-bool cmd_colour(const char *when)
+/* "auto", "always" or "never"; false for any other, or NULL. */
+static bool set_colour(const char *when)
 {
 	static const char *const words[] = {
 		[COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = "always",
@@ -103,40 +105,59 @@ bool cmd_colour(const char *when)
 	return false;
 }
 
-bool cmd_option(const char *arg)
+/* Short ones may stand together: -js. */
+static bool set_short(struct options *o, const char *letters)
 {
-	struct options o = options;
-
-	if (!strncmp(arg, "--color=", 8))
-		return cmd_colour(arg + 8);
-	if (!strncmp(arg, "-c=", 3))
-		return cmd_colour(arg + 3);
-
-	if (!strcmp(arg, "--json")) {
-		o.json = true;
-	} else if (!strcmp(arg, "--pretty")) {
-		o.pretty = true;
-	} else if (!strcmp(arg, "--stats") || !strcmp(arg, "--statistics")) {
-		o.stats = true;
-	} else if (arg[0] == '-' && arg[1] && arg[1] != '-') {
-		/* Short ones may stand together: -js. */
-		for (const char *c = arg + 1; *c; c++) {
-			if (*c == 'j')
-				o.json = true;
-			else if (*c == 'p')
-				o.pretty = true;
-			else if (*c == 's')
-				o.stats = true;
-			else if (*c == 'c')
-				o.colour = COLOUR_ALWAYS;
-			else
-				return false;
-		}
-	} else {
-		return false;
+	for (const char *c = letters; *c; c++) {
+		if (*c == 'j')
+			o->json = true;
+		else if (*c == 'p')
+			o->pretty = true;
+		else if (*c == 's')
+			o->stats = true;
+		else if (*c == 'c')
+			o->colour = COLOUR_ALWAYS;
+		else
+			return false;
 	}
+	return *letters;
+}
+
+int cmd_option(char *const *words, int *status)
+{
+	const char *arg = words[0], *when = NULL;
+	struct options o = options;
+	int taken = 1;
+
+	if (!strncmp(arg, "--color=", 8)) {
+		when = arg + 8;
+	} else if (!strncmp(arg, "-c=", 3)) {
+		when = arg + 3;
+	} else if (!strcmp(arg, "--color")) {
+		when = words[1] ? words[1] : "";
+		taken = 2;
+	} else if (!strcmp(arg, "-c") && set_colour(words[1])) {
+		return 2;
+	}
+	if (when) {
+		if (!set_colour(when))
+			*status = err_usage("--color: \"%s\" is not auto, always or never",
+					    err_safe(when));
+		return taken;
+	}
+
+	if (!strcmp(arg, "--"))
+		return 1;
+	if (!strcmp(arg, "--json"))
+		o.json = true;
+	else if (!strcmp(arg, "--pretty"))
+		o.pretty = true;
+	else if (!strcmp(arg, "--stats") || !strcmp(arg, "--statistics"))
+		o.stats = true;
+	else if (arg[0] != '-' || !set_short(&o, arg + 1))
+		return 0;
 	set_options(&o);
-	return true;
+	return 1;
 }
 
 /* Names are those of ip netns. Sockets opened from now on are of that one. */
@@ -165,59 +186,84 @@ int cmd_netns(const char *name)
 	return rc;
 }
 
+/* The command that a word means: itself, or a beginning that no other one has. */
+static const struct cmd *find(const char *word)
+{
+	const char *words[N_COMMANDS + 1] = { NULL };
+	int i;
+
+	if (!strcmp(word, hidden.word))
+		return &hidden;
+	for (size_t k = 0; k < N_COMMANDS; k++)
+		words[k] = commands[k].word;
+	i = args_verb(NULL, words, word);
+	return i < 0 ? NULL : &commands[i];
+}
+
 static int run(const char *netns, int argc, char **argv)
 {
 	static char *bare[] = { (char *)"show", NULL };
+	const struct cmd *c;
 	int rc;
 
 	if (!argc) {
 		argc = 1;
 		argv = bare;
 	}
-	for (size_t i = 0; i <= N_COMMANDS; i++) {
-		const struct cmd *c = i < N_COMMANDS ? &commands[i] : &hidden;
+	c = find(argv[0]);
+	if (!c)
+		return EXIT_USAGE;
+	/* messages have the whole word */
+	argv[0] = (char *)c->word;
+	rc = netns ? cmd_netns(netns) : EXIT_DONE;
+	return rc ? rc : c->run(argc, argv);
+}
 
-		if (strcmp(argv[0], c->word))
-			continue;
-		rc = netns ? cmd_netns(netns) : EXIT_DONE;
-		return rc ? rc : c->run(argc, argv);
-	}
-	return err_usage("unknown command \"%s\"; see ipmesh --help",
-			 err_safe(argv[0]));
+const char *cmd_netns_word(char *const *words, int *taken)
+{
+	const char *w = words[0];
+
+	*taken = 1;
+	if (!strncmp(w, "--netns=", 8))
+		return w + 8;
+	if (strcmp(w, "-n") && strcmp(w, "--netns"))
+		return strncmp(w, "-n", 2) ? NULL : w + 2 + (w[2] == '=');
+	if (!words[1])
+		return "";
+	*taken = 2;
+	return words[1];
 }
 
 int main(int argc, char **argv)
 {
-	const char *netns = NULL;
-	int i;
+	const char *netns = NULL, *ns;
+	int i, taken, status = 0;
 
 	/* For the width of characters alone. */
 	setlocale(LC_CTYPE, "");
 	set_options(&options);
-	for (i = 1; i < argc; i++) {
+	for (i = 1; i < argc; i += taken) {
 		const char *a = argv[i];
 
 		if (cmd_is_help(a))
 			return help();
 		if (!strcmp(a, "-V") || !strcmp(a, "--version"))
 			return cmd_help("ipmesh " VERSION "\n");
-		if (!strcmp(a, "-n") || !strcmp(a, "--netns")) {
+		ns = cmd_netns_word(argv + i, &taken);
+		if (ns) {
 			if (netns)
 				return err_usage("\"%s\" is given twice; name it once", a);
-			netns = argv[++i];
-			options.netns = netns;
-			if (!netns)
+			if (!*ns)
 				return err_usage("\"%s\" needs the name of a network namespace", a);
-			continue;
-		}
-		if (!strcmp(a, "--color")) {
-			if (!cmd_colour(argv[++i]))
-				return err_usage("--color: say auto, always or never");
+			netns = options.netns = ns;
 			continue;
 		}
 		if (a[0] != '-')
 			break;
-		if (!cmd_option(a))
+		taken = cmd_option(argv + i, &status);
+		if (status)
+			return status;
+		if (!taken)
 			return err_usage("unknown option \"%s\"; see ipmesh --help",
 					 err_safe(a));
 	}

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "args.h"
 #include "cmd.h"
 #include "err.h"
 #include "listen.h"
@@ -479,27 +480,27 @@ static int monitor(struct monitor *m)
 
 int cmd_monitor(int argc, char **argv)
 {
+	struct args a = { .cmd = "monitor", .at = argv + 1 };
 	struct monitor m = { 0 };
-	const char *why;
+	const char *w, *why;
 
 	(void)argc;
-	for (argv++; *argv; argv++) {
-		if (cmd_is_help(*argv) && (**argv == '-' || !m.dev))
-			return cmd_help(usage);
-		if (cmd_option(*argv))
+	while (*a.at && !a.status && !a.help) {
+		if (args_flag(&a, "-t", "--timestamp", &m.time))
 			continue;
-		if (!strcmp(*argv, "-t") || !strcmp(*argv, "--timestamp")) {
-			if (m.time)
-				return err_twice("monitor", *argv);
-			m.time = true;
-		} else if (**argv == '-' || m.dev) {
-			return err_unknown("monitor", *argv);
-		} else {
-			m.dev = *argv;
-			why = rtlink_check_name(m.dev);
+		w = args_word(&a);
+		if (w && !strcmp(w, "help") && !m.dev) {
+			a.help = true;
+		} else if (w && m.dev) {
+			a.status = err_unknown("monitor", w);
+		} else if (w) {
+			m.dev = w;
+			why = rtlink_check_name(w);
 			if (why)
-				return err_usage("monitor: %s", why);
+				a.status = err_usage("monitor: %s", why);
 		}
 	}
-	return monitor(&m);
+	if (a.help)
+		return cmd_help(usage);
+	return a.status ? a.status : monitor(&m);
 }

@@ -372,25 +372,27 @@ static int run(enum peer_verb verb, const struct peer_ask *ask)
 int cmd_peer(int argc, char **argv)
 {
 	static const char *const verbs[] = {
+		[ADD] = "add", [SET] = "set", [DEL] = "del", [SHOW] = "show",
+		[FLUSH] = "flush", NULL,
+	};
+	static const char *const cmds[] = {
 		[ADD] = "peer add", [SET] = "peer set", [DEL] = "peer del",
 		[SHOW] = "peer show", [FLUSH] = "peer flush",
 	};
 	struct args a = { .cmd = "peer", .at = argv + 1 };
 	struct peer_ask ask = { 0 };
-	unsigned int v = SHOW;
 	const char *w;
+	int v = SHOW;
 
 	(void)argc;
 	w = args_word(&a);
 	if (w && cmd_is_help(w))
 		a.help = true;
 	else if (w)
-		for (v = ADD; v <= FLUSH && strcmp(verbs[v] + 5, w); v++)
-			;
-	if (v > FLUSH)
-		return err_usage("peer: unknown word \"%s\"; say add, set, del, show or flush",
-				 err_safe(w));
-	a.cmd = verbs[v];
+		v = args_verb(a.cmd, verbs, w);
+	if (v < 0)
+		return EXIT_USAGE;
+	a.cmd = cmds[v];
 	peer_words(&a, v, &ask);
 	if (a.help)
 		a.status = cmd_help(peer_usage);

@@ -12,6 +12,7 @@
 
 #include "cluster.h"
 #include "err.h"
+#include "number.h"
 
 /* The largest block that Calico makes is a /20. */
 #define ADDRESSES_MAX	4096
@@ -93,15 +94,13 @@ int read_calico_affinity(struct cluster *c, const struct doc_node *doc)
 static int attributes_of(const struct doc_node *list, const struct doc_node *index,
 			 const struct doc_node **out)
 {
-	unsigned long n;
-	char *end;
+	uint64_t n;
 
 	*out = NULL;
 	if (index->kind == DOC_NULL)
 		return 0;
-	n = index->kind == DOC_SCALAR ? strtoul(index->text, &end, 10) : 0;
-	if (index->kind != DOC_SCALAR || index->text[0] < '0' ||
-	    index->text[0] > '9' || *end || !list || n >= list->n)
+	if (index->kind != DOC_SCALAR || !list || !list->n ||
+	    !number_read(index->text, 0, list->n - 1, &n))
 		return doc_fail(index, "is not the number of one of the %zu spec.attributes",
 				list ? list->n : 0);
 	return doc_map(list->child[n], "secondary", out) < 0 ? -1 : 0;

@@ -13,6 +13,7 @@
 #include "args.h"
 #include "cmd.h"
 #include "err.h"
+#include "number.h"
 #include "out.h"
 #include "rtlink.h"
 #include "top.h"
@@ -364,57 +365,55 @@ static bool read_seconds(const char *v, double *seconds)
 }
 
 struct request {
-	bool has_d, has_n, b, has_o, r, has_f;
+	const char *seconds, *number, *key, *filter;
 	uint32_t n;
+	bool batch;
 };
+
+static void read_values(struct args *a, struct top *t, struct request *q)
+{
+	uint64_t n;
+
+	if (q->seconds && !read_seconds(q->seconds, &t->interval))
+		a->status = err_value("top: -d", q->seconds, "a number of seconds from 0.1 to 3600");
+	if (q->number && !number_read(q->number, 1, UINT32_MAX, &n))
+		a->status = err_value("top: -n", q->number, "a number from 1 to 4294967295");
+	else if (q->number)
+		q->n = (uint32_t)n;
+	if (q->filter && strlen(q->filter) >= sizeof(t->filter))
+		a->status = err_value("top: -f", q->filter, "a text of 1 to 63 bytes");
+	else if (q->filter)
+		strcpy(t->filter, q->filter);
+	if (!q->key)
+		return;
+	for (t->key = 0; t->key < TOP_KEYS && strcmp(q->key, top_key_words[t->key]); t->key++)
+		;
+	if (t->key == TOP_KEYS)
+		a->status = err_value("top: -o", q->key, "rx, tx, rxp, txp, drops, heard, name or endpoint");
+}
 
 static void words(struct args *a, struct top *t, struct request *q)
 {
-	static const char *const options_here[] = { "-d", "-n", "-b", "-o", "-r", "-f" };
-	const char *w, *v;
-	size_t i;
+	const char *w;
 
 	while (*a->at && !a->status && !a->help) {
-		w = *a->at;
-		for (i = 0; i < 6 && strcmp(w, options_here[i]); i++)
-			;
-		if (i == 6) {
-			w = args_word(a);
-			if (!w)
-				break;
-			if (t->dev)
-				a->status = err_unknown("top", w);
-			else if (rtlink_check_name(w))
-				args_wrong(a, "DEV", rtlink_check_name(w));
-			t->dev = w;
+		if (args_flag(a, "-b", NULL, &q->batch) || args_flag(a, "-r", NULL, &t->reverse) ||
+		    args_option_once(a, "-d", NULL, &q->seconds) ||
+		    args_option_once(a, "-n", NULL, &q->number) ||
+		    args_option_once(a, "-o", NULL, &q->key) ||
+		    args_option_once(a, "-f", NULL, &q->filter))
 			continue;
-		}
-		a->at++;
-		bool *const seen[] = { &q->has_d, &q->has_n, &q->b, &q->has_o, &q->r, &q->has_f };
-
-		if (!args_once(a, seen[i], w) || w[1] == 'b' || w[1] == 'r')
-			continue;
-		if (w[1] == 'n') {
-			args_number(a, w, 1, UINT32_MAX, &q->n);
-			continue;
-		}
-		v = args_value(a, w);
-		if (!v)
-			continue;
-		if (w[1] == 'd' && !read_seconds(v, &t->interval))
-			a->status = err_value("top: -d", v, "a number of seconds from 0.1 to 3600");
-		if (w[1] == 'f' && (!*v || strlen(v) >= sizeof(t->filter)))
-			a->status = err_value("top: -f", v, "a text of 1 to 63 bytes");
-		else if (w[1] == 'f')
-			strcpy(t->filter, v);
-		if (w[1] != 'o')
-			continue;
-		for (t->key = 0; t->key < TOP_KEYS && strcmp(v, top_key_words[t->key]); t->key++)
-			;
-		if (t->key == TOP_KEYS)
-			a->status = err_value("top: -o", v, "rx, tx, rxp, txp, drops, heard, name or endpoint");
+		w = args_word(a);
+		if (!w)
+			break;
+		if (t->dev)
+			a->status = err_unknown("top", w);
+		else if (rtlink_check_name(w))
+			args_wrong(a, "DEV", rtlink_check_name(w));
+		t->dev = w;
 	}
-	t->reverse = q->r;
+	if (!a->status && !a->help)
+		read_values(a, t, q);
 }
 
 static int run(struct top *t, const struct request *q)
@@ -429,9 +428,9 @@ static int run(struct top *t, const struct request *q)
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGHUP, &sa, NULL);
-	if (top_look(t) && (q->b || out_is_json()))
+	if (top_look(t) && (q->batch || out_is_json()))
 		return err_refused("top: %s", t->note);
-	if (q->b || out_is_json())
+	if (q->batch || out_is_json())
 		return batch(t, q->n);
 	return top_screen(t, q->n, options.colour != COLOUR_NEVER &&
 			  (options.colour == COLOUR_ALWAYS || !getenv("NO_COLOR")));
@@ -452,7 +451,7 @@ int cmd_top(int argc, char **argv)
 		return cmd_help(usage);
 	if (a.status)
 		return a.status;
-	if (!q.b && !out_is_json() && (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO)))
+	if (!q.batch && !out_is_json() && (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO)))
 		return err_usage("top: standard input or output is no terminal; say -b");
 	t.nl = nl_open();
 	rc = run(&t, &q);

@@ -538,9 +538,9 @@ int watch(const struct watch_request *r)
 
 	for (size_t i = 0; i < r->n_files && !rc; i++)
 		if (doc_load(&w.files, r->files[i]))
-			rc = EXIT_REFUSED;
+			rc = EXIT_USAGE;
 	if (!rc && objects_init(&w.objects, &w.files, &r->want, r->settle * 1000ULL))
-		rc = EXIT_REFUSED;
+		rc = EXIT_USAGE;
 	if (!rc)
 		rc = run_watch(&w);
 	lines_free(&w.told);
