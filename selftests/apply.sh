@@ -63,6 +63,31 @@ forms() {
 	equal "state after another form" "$(state "$master")" "$wanted"
 }
 
+# Forms that other programs print, and spellings of the words.
+other_forms() {
+	local nodes=$docs/kubectl-nodes.json pools=$docs/calico-ippools.yaml wanted form big
+	hosts
+	jq -c .items "$nodes" >"$tmp/array.json"
+	{ printf '\xef\xbb\xbf'; jq .items[0] "$nodes"; printf '\xef\xbb\xbf'; jq -c '.items[1:][]' "$nodes"; } \
+		>"$tmp/documents.json"
+	jq -c . "$nodes" | sed 's/"\([A-Za-z]*\)":/\1: /g' >"$tmp/flow.yaml"
+	big='"a": 18446744073709551616, "b": [-12345678901234567890123456789012345678901234567890123456789012345678], "c": "\\u0000", "d": 1e400'
+	jq . "$nodes" | sed "s/\"metadata\": {/&$big,/" >"$tmp/large.json"
+	wanted=$(apply "$master" --dry-run -f "$nodes" -f "$pools" --node k8s-master)
+	contains "plan" "$wanted" "+ peer 172.16.40.198 k8s-node1 10.244.1.0/24"
+	for form in array.json documents.json flow.yaml large.json; do
+		equal "plan of $form" \
+			"$(apply "$master" --dry-run -f "$tmp/$form" -f "$pools" --node k8s-master)" "$wanted"
+	done
+	equal "plan by other words" \
+		"$(apply "$master" -f"$nodes" -f="$pools" --node=k8s-master -- --dry-run)" "$wanted"
+	equal "plan by short words" \
+		"$(mesh -n "$master" exec ipmesh app --filename="$nodes" --filename "$pools" --node k8s-master --dry-run)" \
+		"$wanted"
+	sed 's/"name": "k8s-node1"/"name": "k8s-node1\\u0000"/' <(jq . "$nodes") >"$tmp/nul.json"
+	refused "a NUL byte in a text" apply "$master" -f "$tmp/nul.json" --node k8s-master
+}
+
 second_run() {
 	local got
 	hosts
@@ -491,6 +516,6 @@ refused_whole() {
 	lacks "tables" "$(in_ns "$master" nft list tables)" ipmesh
 }
 
-run_tests cluster_state forms second_run monitor_sees dry_run node_added node_address modes \
+run_tests cluster_state forms other_forms second_run monitor_sees dry_run node_added node_address modes \
 	onlink_gateway annotations narrow_path path_below_1280 learned_path pool_routes \
 	pool_families pool_twice half_done not_ours refused_whole

@@ -60,22 +60,21 @@ static int by_key(const void *a, const void *b)
 }
 
 /* Sorted, since a map may have as many keys as its writer likes. */
-int doc_node_no_doubles(const struct doc_node *map)
+const struct doc_node *doc_node_double(const struct doc_node *map)
 {
+	const struct doc_node *found = NULL;
 	struct doc_node **v;
-	size_t i;
-	int ret = 0;
 
 	if (map->n < 2)
-		return 0;
+		return NULL;
 	v = xmalloc(map->n * sizeof(*v));
 	memcpy(v, map->child, map->n * sizeof(*v));
 	qsort(v, map->n, sizeof(*v), by_key);
-	for (i = 1; i < map->n && !ret; i++)
+	for (size_t i = 1; i < map->n && !found; i++)
 		if (!strcmp(v[i - 1]->key, v[i]->key))
-			ret = doc_fail(v[i], "the field is given twice: remove one");
+			found = v[i];
 	free(v);
-	return ret;
+	return found;
 }
 
 void doc_set_add(struct doc_set *set, struct doc_node *doc)
@@ -89,28 +88,48 @@ void doc_set_add(struct doc_set *set, struct doc_node *doc)
 	set->doc[set->n++] = doc;
 }
 
+/* What begins like JSON, and is YAML perhaps: { kind: Node, … }. */
+static char *parse_flow(struct doc_set *set, const char *file, const char *buf, size_t len)
+{
+	size_t before = set->n;
+	char *json = doc_parse_json(set, file, buf, len), *yaml;
+
+	if (!json)
+		return NULL;
+	while (set->n > before)
+		doc_node_free(set->doc[--set->n]);
+	yaml = doc_parse_yaml(set, file, buf, len);
+	if (!yaml) {
+		free(json);
+		return NULL;
+	}
+	while (set->n > before)
+		doc_node_free(set->doc[--set->n]);
+	free(yaml);
+	return json;
+}
+
 int doc_parse(struct doc_set *set, const char *name, const char *buf, size_t len)
 {
-	size_t before = set->n, i = 0;
-	char *file;
-	int ret;
+	size_t before = set->n;
+	char *file, *wrong;
 
 	file = xstrdup(name);
 	set->name = xgrow(set->name, set->n_names, &set->room_names,
 			     sizeof(*set->name));
 	set->name[set->n_names++] = file;
 
-	while (i < len && strchr(" \t\r\n", buf[i]) && buf[i])
-		i++;
-	if (i < len && (buf[i] == '{' || buf[i] == '['))
-		ret = doc_parse_json(set, file, buf, len);
+	if (doc_looks_json(buf, len))
+		wrong = parse_flow(set, file, buf, len);
 	else
-		ret = doc_parse_yaml(set, file, buf, len);
-	if (!ret && set->n == before) {
-		err_refused("%s: holds no document: is the file empty or truncated?", file);
-		ret = -1;
-	}
-	return ret;
+		wrong = doc_parse_yaml(set, file, buf, len);
+	if (!wrong && set->n == before)
+		wrong = xasprintf("%s: holds no document: is the file empty or truncated?", file);
+	if (!wrong)
+		return 0;
+	err_refused("%s", wrong);
+	free(wrong);
+	return -1;
 }
 
 static int load_stream(struct doc_set *set, FILE *f, const char *name)
@@ -332,6 +351,8 @@ static int want_kind(const struct doc_node *map, const char *key,
 	*out = doc_get(map, key);
 	if (!*out)
 		return 0;
+	if ((*out)->nul)
+		return doc_fail(*out, "a NUL byte in a text");
 	if ((*out)->kind == kind)
 		return 1;
 	return doc_fail(*out, "must be %s, not %s", word, kind_word(*out));

@@ -16,6 +16,7 @@ enum doc_kind { DOC_NULL, DOC_SCALAR, DOC_SEQ, DOC_MAP };
 struct doc_node {
 	enum doc_kind kind;
 	bool plain;		/* a scalar without quotes: a number, a bool, … */
+	bool nul;		/* a scalar that has a NUL, where its text ends */
 	int line;		/* 0: unknown */
 	char *key;		/* in a map */
 	size_t index;		/* in a sequence */

@@ -8,6 +8,7 @@
 #include "doc.h"
 #include "doc_tree.h"
 #include "err.h"
+#include "json.h"
 
 /* jansson drops the lines of values: a field path must do to find them. */
 static struct doc_node *convert(const json_t *j, const char *file,
@@ -18,10 +19,8 @@ static struct doc_node *convert(const json_t *j, const char *file,
 	json_t *v;
 	size_t i;
 
-	if (depth > DOC_DEPTH_MAX) {
-		err_refused("%s: nested deeper than %d", file, DOC_DEPTH_MAX);
+	if (depth > DOC_DEPTH_MAX)
 		return NULL;
-	}
 	switch (json_typeof(j)) {
 	case JSON_OBJECT:
 		n = doc_node_new(DOC_MAP, file, 0);
@@ -47,6 +46,7 @@ static struct doc_node *convert(const json_t *j, const char *file,
 	default:
 		n = doc_node_new(DOC_SCALAR, file, 0);
 		n->plain = !json_is_string(j);
+		n->nul = json_has_nul(j);
 		if (json_is_string(j))
 			n->text = xstrdup(json_string_value(j));
 		else
@@ -60,34 +60,79 @@ fail:
 	return NULL;
 }
 
-int doc_parse_json(struct doc_set *set, const char *file, const char *buf, size_t len)
+struct text {
+	const char *buf;
+	size_t at, len;
+};
+
+static int peek(void *data)
 {
-	size_t at = 0, line = 0;
+	struct text *t = data;
+
+	return t->at < t->len ? (unsigned char)t->buf[t->at] : EOF;
+}
+
+static int take(void *data)
+{
+	struct text *t = data;
+
+	return t->at < t->len ? (unsigned char)t->buf[t->at++] : EOF;
+}
+
+/* Space, and the mark of UTF-8 that some editors put before each file. */
+static void pass_space(struct text *t)
+{
+	for (;;) {
+		if (t->len - t->at >= 3 && !memcmp(t->buf + t->at, "\xef\xbb\xbf", 3))
+			t->at += 3;
+		else if (t->at < t->len && t->buf[t->at] && strchr(" \t\r\n", t->buf[t->at]))
+			t->at++;
+		else
+			return;
+	}
+}
+
+static size_t lines_of(const struct text *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->at; i++)
+		n += t->buf[i] == '\n';
+	return n;
+}
+
+bool doc_looks_json(const char *buf, size_t len)
+{
+	struct text t = { buf, 0, len };
+
+	pass_space(&t);
+	return peek(&t) == '{' || peek(&t) == '[';
+}
+
+char *doc_parse_json(struct doc_set *set, const char *file, const char *buf, size_t len)
+{
+	struct text t = { buf, 0, len };
+	struct json_source source = { .take = take, .peek = peek, .data = &t };
 	struct doc_node *doc;
 	json_error_t e;
+	size_t line;
 	json_t *j;
 
 	/* Several documents may follow each other, as kubectl's watch prints. */
 	for (;;) {
-		while (at < len && buf[at] && strchr(" \t\r\n", buf[at]))
-			line += buf[at++] == '\n';
-		if (at == len)
-			return 0;
-		j = json_loadb(buf + at, len - at,
-			       JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, &e);
-		if (!j) {
-			err_refused("%s:%zu: %s%s", file, line + (size_t)e.line, e.text,
-				    json_error_code(&e) == json_error_premature_end_of_input ?
-				    ": the file is truncated" : "");
-			return -1;
-		}
+		pass_space(&t);
+		if (t.at == t.len)
+			return NULL;
+		line = lines_of(&t);
+		j = json_read(&source, &e);
+		if (!j)
+			return xasprintf("%s:%zu: %s%s", file, line + (size_t)e.line, e.text,
+					 json_error_code(&e) == json_error_premature_end_of_input ?
+					 ": the file is truncated" : "");
 		doc = convert(j, file, 0);
 		json_decref(j);
 		if (!doc)
-			return -1;
+			return xasprintf("%s: nested deeper than %d", file, DOC_DEPTH_MAX);
 		doc_set_add(set, doc);
-		for (size_t i = 0; i < (size_t)e.position; i++)
-			line += buf[at + i] == '\n';
-		at += (size_t)e.position;
 	}
 }

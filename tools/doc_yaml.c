@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* YAML to a document tree, by libyaml's events. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -14,10 +16,28 @@ struct reader {
 	yaml_parser_t parser;
 	struct doc_node *doc;	/* the one being read */
 	struct doc_node *at;	/* its innermost open map or sequence */
+	char *wrong;		/* what is; or NULL */
 	char *key;		/* read, its value not yet */
 	int key_line;
 	unsigned int depth;
 };
+
+/* What is wrong, the file before it; -1 for the convenience of the caller. */
+static int __attribute__((format(printf, 2, 3)))
+refuse(struct reader *r, const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	if (!r->wrong)
+		r->wrong = xasprintf("%s:%s", r->file, text ? text : " out of memory");
+	free(text);
+	return -1;
+}
 
 static int syntax(struct reader *r)
 {
@@ -25,15 +45,13 @@ static int syntax(struct reader *r)
 	int line = (int)p->problem_mark.line + 1;
 
 	if (p->error == YAML_READER_ERROR)
-		err_refused("%s: %s at byte %zu", r->file, p->problem, p->problem_offset);
-	else if (p->context)
-		err_refused("%s:%d: %s %s (begun in line %zu): is the file truncated?",
-			    r->file, line, p->problem ? p->problem : "not YAML",
-			    p->context, p->context_mark.line + 1);
-	else
-		err_refused("%s:%d: %s: is the file truncated?", r->file, line,
-			    p->problem ? p->problem : "not YAML");
-	return -1;
+		return refuse(r, " %s at byte %zu", p->problem, p->problem_offset);
+	if (p->context)
+		return refuse(r, "%d: %s %s (begun in line %zu): is the file truncated?",
+			      line, p->problem ? p->problem : "not YAML", p->context,
+			      p->context_mark.line + 1);
+	return refuse(r, "%d: %s: is the file truncated?", line,
+		      p->problem ? p->problem : "not YAML");
 }
 
 /* Puts a finished or opened node where it belongs. */
@@ -66,10 +84,6 @@ static int scalar(struct reader *r, const yaml_event_t *ev)
 	struct doc_node *n;
 	char *text;
 
-	if (strlen(s) != ev->data.scalar.length) {
-		err_refused("%s:%d: a NUL byte in a text", r->file, line);
-		return -1;
-	}
 	text = xstrdup(s);
 	if (r->at && r->at->kind == DOC_MAP && !r->key) {
 		r->key = text;
@@ -79,6 +93,7 @@ static int scalar(struct reader *r, const yaml_event_t *ev)
 	n = doc_node_new(is_null(ev) ? DOC_NULL : DOC_SCALAR, r->file, line);
 	n->text = text;
 	n->plain = ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	n->nul = strlen(s) != ev->data.scalar.length;
 	return place(r, n);
 }
 
@@ -86,14 +101,10 @@ static int open_node(struct reader *r, enum doc_kind kind, int line)
 {
 	struct doc_node *n;
 
-	if (r->at && r->at->kind == DOC_MAP && !r->key) {
-		err_refused("%s:%d: a list or map as the name of a field", r->file, line);
-		return -1;
-	}
-	if (++r->depth > DOC_DEPTH_MAX) {
-		err_refused("%s:%d: nested deeper than %d", r->file, line, DOC_DEPTH_MAX);
-		return -1;
-	}
+	if (r->at && r->at->kind == DOC_MAP && !r->key)
+		return refuse(r, "%d: a list or map as the name of a field", line);
+	if (++r->depth > DOC_DEPTH_MAX)
+		return refuse(r, "%d: nested deeper than %d", line, DOC_DEPTH_MAX);
 	/* "spec:" is a better place to point at than the line after it. */
 	if (r->key)
 		line = r->key_line;
@@ -105,11 +116,15 @@ static int open_node(struct reader *r, enum doc_kind kind, int line)
 
 static int close_node(struct reader *r)
 {
-	struct doc_node *n = r->at;
+	const struct doc_node *n = r->at, *twice;
 
 	r->depth--;
 	r->at = n->parent;
-	return n->kind == DOC_MAP ? doc_node_no_doubles(n) : 0;
+	twice = n->kind == DOC_MAP ? doc_node_double(n) : NULL;
+	if (!twice)
+		return 0;
+	r->wrong = xasprintf("%s: the field is given twice: remove one", doc_where(twice));
+	return -1;
 }
 
 static int one(struct reader *r, const yaml_event_t *ev)
@@ -127,9 +142,8 @@ static int one(struct reader *r, const yaml_event_t *ev)
 	case YAML_SEQUENCE_END_EVENT:
 		return close_node(r);
 	case YAML_ALIAS_EVENT:
-		err_refused("%s:%d: \"*%s\": aliases are not read: write the value out",
-			    r->file, line, ev->data.alias.anchor);
-		return -1;
+		return refuse(r, "%d: \"*%s\": aliases are not read: write the value out",
+			      line, ev->data.alias.anchor);
 	case YAML_DOCUMENT_END_EVENT:
 		if (r->doc)
 			doc_set_add(r->set, r->doc);
@@ -140,7 +154,7 @@ static int one(struct reader *r, const yaml_event_t *ev)
 	}
 }
 
-int doc_parse_yaml(struct doc_set *set, const char *file, const char *buf, size_t len)
+char *doc_parse_yaml(struct doc_set *set, const char *file, const char *buf, size_t len)
 {
 	struct reader r = { .set = set, .file = file };
 	yaml_event_type_t type;
@@ -148,7 +162,7 @@ int doc_parse_yaml(struct doc_set *set, const char *file, const char *buf, size_
 	int ret;
 
 	if (!yaml_parser_initialize(&r.parser))
-		return -!!err_refused("%s: libyaml does not start", file);
+		return xasprintf("%s: libyaml does not start", file);
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)buf, len);
 	do {
 		if (!yaml_parser_parse(&r.parser, &ev)) {
@@ -162,5 +176,5 @@ int doc_parse_yaml(struct doc_set *set, const char *file, const char *buf, size_
 	yaml_parser_delete(&r.parser);
 	doc_node_free(r.doc);
 	free(r.key);
-	return ret;
+	return r.wrong;
 }

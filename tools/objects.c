@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "err.h"
+#include "json.h"
 #include "objects-impl.h"
 #include "watch.h"
 
@@ -242,8 +243,8 @@ static bool on_change(struct objects *o, const char *type, const json_t *object,
 {
 	const char *api = json_string_value(json_object_get(object, "apiVersion"));
 	const char *kind = json_string_value(json_object_get(object, "kind"));
-	const char *name = json_string_value(json_object_get(json_object_get(object, "metadata"),
-							     "name"));
+	const json_t *named = json_object_get(json_object_get(object, "metadata"), "name");
+	const char *name = json_has_nul(named) ? NULL : json_string_value(named);
 	bool added = !strcmp(type, "ADDED"), known;
 	const struct version *old;
 	struct version *v;

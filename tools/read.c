@@ -129,36 +129,42 @@ static int read_list(struct cluster *c, const struct doc_node *doc,
 	return 0;
 }
 
-int cluster_add(struct cluster *c, const struct doc_set *docs)
+/* One of a list may be a list again: "kubectl get … ; kubectl get …" in one array. */
+static int read_doc(struct cluster *c, const struct doc_node *doc)
 {
 	const struct doc_node *api, *kind;
-	size_t i, len;
-	int ret;
+	char one[64];
+	size_t len;
 
-	for (i = 0; i < docs->n; i++) {
-		if (type_of(docs->doc[i], &api, &kind))
-			return -1;
-		len = strlen(kind->text);
-		if (len >= 4 && len < 64 && !strcmp(kind->text + len - 4, "List")) {
-			len -= 4;
-			/* Say that the list is unknown, even when it is empty. */
-			if (len || strcmp(api->text, "v1")) {
-				char one[64];
+	if (type_of(doc, &api, &kind))
+		return -1;
+	len = strlen(kind->text);
+	if (len < 4 || len >= sizeof(one) || strcmp(kind->text + len - 4, "List"))
+		return read_one(c, doc, api->text, kind->text);
+	len -= 4;
+	/* Say that the list is unknown, even when it is empty. */
+	snprintf(one, sizeof(one), "%.*s", (int)len, kind->text);
+	if ((len || strcmp(api->text, "v1")) && !find(api->text, one)) {
+		read_one(c, doc, api->text, kind->text);
+		return -1;
+	}
+	return read_list(c, doc, api->text, kind->text, len);
+}
 
-				snprintf(one, sizeof(one), "%.*s", (int)len,
-					 kind->text);
-				if (!find(api->text, one)) {
-					read_one(c, docs->doc[i], api->text,
-						 kind->text);
-					return -1;
-				}
-			}
-			ret = read_list(c, docs->doc[i], api->text, kind->text, len);
-		} else {
-			ret = read_one(c, docs->doc[i], api->text, kind->text);
+int cluster_add(struct cluster *c, const struct doc_set *docs)
+{
+	for (size_t i = 0; i < docs->n; i++) {
+		const struct doc_node *doc = docs->doc[i];
+
+		/* jq and the API's clients print arrays of objects. */
+		if (doc->kind != DOC_SEQ) {
+			if (read_doc(c, doc))
+				return -1;
+			continue;
 		}
-		if (ret)
-			return -1;
+		for (size_t k = 0; k < doc->n; k++)
+			if (read_doc(c, doc->child[k]))
+				return -1;
 	}
 	return 0;
 }

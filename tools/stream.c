@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "err.h"
+#include "json.h"
 #include "stream.h"
 
 /* Objects that wait; who reads faster than they are used waits himself. */
@@ -37,7 +38,7 @@ struct stream {
 	bool end;
 	char buf[65536];
 	size_t pos, len;
-	size_t line, bytes;		/* of the file; of the object */
+	size_t line;
 };
 
 static void ring(int eventfd)
@@ -66,8 +67,9 @@ static void hand_over(struct stream *s, enum stream_what what, json_t *json,
 }
 
 /* The next byte, which stays; or EOF. */
-static int peek(struct stream *s)
+static int peek(void *data)
 {
+	struct stream *s = data;
 	struct pollfd fds[] = {
 		{ .fd = s->fd, .events = POLLIN }, { .fd = s->stop, .events = POLLIN },
 	};
@@ -88,8 +90,9 @@ static int peek(struct stream *s)
 	return s->end ? EOF : (unsigned char)s->buf[s->pos];
 }
 
-static int take(struct stream *s)
+static int take(void *data)
 {
+	struct stream *s = data;
 	int c = peek(s);
 
 	if (c != EOF)
@@ -97,21 +100,6 @@ static int take(struct stream *s)
 	if (c == '\n')
 		s->line++;
 	return c;
-}
-
-/* For jansson: one byte, so that it does not take what follows the object. */
-static size_t feed(void *to, size_t size, void *data)
-{
-	struct stream *s = data;
-	int c;
-
-	if (!size || s->bytes++ == OBJECT_BYTES)
-		return 0;
-	c = take(s);
-	if (c == EOF)
-		return 0;
-	*(char *)to = (char)c;
-	return 1;
 }
 
 /* Behind what could not be read, objects begin with a line again. */
@@ -127,20 +115,21 @@ static void resume(struct stream *s)
 
 static void one_object(struct stream *s)
 {
+	struct json_source source = {
+		.take = take, .peek = peek, .data = s, .most = OBJECT_BYTES,
+	};
 	size_t line = s->line;
 	json_error_t e;
 	json_t *j;
 
-	s->bytes = 0;
-	j = json_load_callback(feed, s, JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK,
-			       &e);
+	j = json_read(&source, &e);
 	if (j) {
 		hand_over(s, STREAM_OBJECT, j, NULL);
 	} else if (s->end) {
 		hand_over(s, STREAM_WRONG, NULL,
 			  xasprintf("line %zu: the stream ends inside an object", line));
 	} else {
-		hand_over(s, STREAM_WRONG, NULL, s->bytes > OBJECT_BYTES ?
+		hand_over(s, STREAM_WRONG, NULL, source.bytes == OBJECT_BYTES ?
 			  xasprintf("line %zu: an object larger than %zu MiB", line,
 				    OBJECT_BYTES >> 20) :
 			  xasprintf("line %zu: %s", line + (size_t)e.line - 1, e.text));
