@@ -88,6 +88,35 @@ other_forms() {
 	refused "a NUL byte in a text" apply "$master" -f "$tmp/nul.json" --node k8s-master
 }
 
+# Names that are longer than a label, and texts that are not for a terminal.
+names() {
+	local long=node.with-a-name-of-253-letters.in-a-region.of-a-provider.of-machines got n
+	hosts
+	node() {
+		printf '{"apiVersion":"v1","kind":"Node","metadata":{"name":"%s"},"spec":{"podCIDR":"%s"},
+			"status":{"addresses":[{"type":"InternalIP","address":"172.16.40.%s"}]}}\n' "$@"
+	}
+	{
+		node k8s-master 10.244.0.0/24 199
+		node "$long.1" 10.244.1.0/24 198
+		node "$long.2" 10.244.2.0/24 197
+	} >"$tmp/long.json"
+	apply "$master" -f "$tmp/long.json" --node k8s-master >/dev/null
+	got=$(mesh -n "$master" exec ipmesh -j peer show | jq -r '.[].name' | sort)
+	equal "names that begin like the nodes'" "$(grep -c "^${long:0:54}~[0-9a-f]\{8\}$" <<<"$got")" 2
+	equal "different names" "$(sort -u <<<"$got" | wc -l)" 2
+	contains "second run" "$(apply "$master" -f "$tmp/long.json" --node k8s-master)" "no changes"
+	# what another program has named
+	mesh -n "$master" peer set ipmesh0 172.16.40.198 name $'a\x1b[31mb\xc2\x9bc'
+	got=$(mesh -n "$master" exec ipmesh peer show)
+	contains "shown" "$got" 'a\x1b[31mb\xc2\x9bc'
+	for n in "peer show" show "peer del 172.16.40.9" metrics export monitor\ --help; do
+		# shellcheck disable=SC2086
+		got=$(mesh -n "$master" exec ipmesh $n 2>&1 || true)
+		lacks "ipmesh $n" "$got" $'\x1b'
+	done
+}
+
 second_run() {
 	local got
 	hosts
@@ -516,6 +545,6 @@ refused_whole() {
 	lacks "tables" "$(in_ns "$master" nft list tables)" ipmesh
 }
 
-run_tests cluster_state forms other_forms second_run monitor_sees dry_run node_added node_address modes \
+run_tests cluster_state forms other_forms names second_run monitor_sees dry_run node_added node_address modes \
 	onlink_gateway annotations narrow_path path_below_1280 learned_path pool_routes \
 	pool_families pool_twice half_done not_ours refused_whole

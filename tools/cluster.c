@@ -8,6 +8,7 @@
 
 #include "cluster.h"
 #include "err.h"
+#include "name.h"
 
 static size_t hash_name(const char *s)
 {
@@ -66,7 +67,6 @@ struct cluster_node *cluster_node(struct cluster *c, const struct doc_node *name
 const struct doc_node *cluster_name(const struct doc_node *doc)
 {
 	const struct doc_node *meta, *name;
-	const char *c;
 	int ret;
 
 	ret = doc_map(doc, "metadata", &meta);
@@ -74,13 +74,11 @@ const struct doc_node *cluster_name(const struct doc_node *doc)
 		ret = doc_string(meta, "name", &name);
 	if (ret > 0) {
 		/* It will stand on terminals and in the kernel. */
-		for (c = name->text; *c; c++)
-			if ((unsigned char)*c <= ' ' || *c == 0x7f) {
-				doc_fail(name, "\"%s\" is not a name: no spaces or control characters",
-					 err_safe(name->text));
-				return NULL;
-			}
-		return name;
+		if (!strchr(name->text, ' ') && !name_check(name->text))
+			return name;
+		doc_fail(name, "\"%s\" is not a name: no spaces or control characters",
+			 err_safe(name->text));
+		return NULL;
 	}
 	if (!ret)
 		doc_fail(doc, "metadata.name is missing: add it");

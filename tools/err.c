@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Errors, each one line; memory that does not run out. */
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 #include <string.h>
 
 #include "err.h"
+#include "name.h"
 
 static void (*divert)(const char *line);
 
@@ -24,16 +24,17 @@ void (*err_divert(void (*to)(const char *line)))(const char *line)
  */
 static void PRINTF(1, 0) say(const char *fmt, va_list ap)
 {
-	char *text = NULL;
+	char *text = NULL, *escaped;
 
 	if (vasprintf(&text, fmt, ap) < 0) {
 		fputs("ipmesh: out of memory\n", stderr);
 		return;
 	}
-	for (char *c = text; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			*c = ' ';
-
+	escaped = name_escape(text);
+	if (escaped) {
+		free(text);
+		text = escaped;
+	}
 	if (divert) {
 		divert(text);
 		free(text);
@@ -173,8 +174,5 @@ const char *err_safe(const char *s)
 		n += 3;
 	}
 	buf[n] = '\0';
-	for (char *c = buf; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			*c = '?';
 	return buf;
 }

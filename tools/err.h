@@ -47,8 +47,8 @@ char *xasprintf(const char *fmt, ...) PRINTF(1, 2);
 /* Room for one more element at array[n]; *cap is 0 at first. */
 void *xgrow(void *array, size_t n, size_t *cap, size_t size);
 
-/* @s without control characters and no longer than a line bears, quoted by
- * the caller; one of a few static buffers, good for some calls.
+/* @s no longer than a line bears, quoted by the caller; one of a few static buffers, good
+ * for some calls. Control characters are written out where a line is printed.
  */
 const char *err_safe(const char *s);
 

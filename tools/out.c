@@ -8,6 +8,7 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "name.h"
 #include "out.h"
 
 #define DEPTH_MAX 16
@@ -217,11 +218,15 @@ void out_end(void)
 void out_str(const char *key, const char *fmt, const char *value)
 {
 	if (!o.json && fmt) {
+		char *escaped = name_escape(value);
+		const char *shown = escaped ? escaped : value;
+
 		/* The usual one. */
 		if (!strcmp(fmt, "%s"))
-			plain(value);
+			plain(shown);
 		else
-			out_text(fmt, value);
+			out_text(fmt, shown);
+		free(escaped);
 	}
 	if (!o.json || !key)
 		return;

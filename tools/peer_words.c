@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "err.h"
+#include "name.h"
 #include "peer_words.h"
 #include "rtlink.h"
 
@@ -65,8 +66,7 @@ void peer_ask_free(struct peer_ask *ask)
 
 static bool read_name(struct args *a, struct peer_ask *ask)
 {
-	const char *v = *a->at;
-	json_t *j;
+	const char *v = *a->at, *why;
 
 	if (!args_once(a, &ask->has_name, "name"))
 		return false;
@@ -78,13 +78,9 @@ static bool read_name(struct args *a, struct peer_ask *ask)
 				      a->cmd, err_safe(v), IPMESH_NAME_MAX);
 		return false;
 	}
-	for (const char *c = v; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 127)
-			return args_wrong(a, "name", "has a control character");
-	j = json_string(v);
-	if (!j)
-		return args_wrong(a, "name", "is not valid UTF-8");
-	json_decref(j);
+	why = name_check(v);
+	if (why)
+		return args_wrong(a, "name", why);
 	ask->name = v;
 	return true;
 }

@@ -53,6 +53,7 @@
 
 #include "cluster.h"
 #include "err.h"
+#include "name.h"
 #include "rtlink.h"
 
 static const char *const top_fields[] = {
@@ -271,6 +272,9 @@ static int read_peer(struct cluster_device *d, const struct doc_node *doc)
 	if (ret) {
 		if (strlen(n->text) > IPMESH_NAME_MAX)
 			return doc_fail(n, "longer than %d bytes", IPMESH_NAME_MAX);
+		wrong = name_check(n->text);
+		if (wrong)
+			return doc_fail(n, "%s", wrong);
 		p->name = n->text;
 	}
 	usual.gw = p->endpoint;

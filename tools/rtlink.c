@@ -261,7 +261,8 @@ const char *rtlink_check_name(const char *name)
 	if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
 		goto wrong;
 	for (c = name; *c; c++)
-		if (*c == '/' || *c == ':' || isspace((unsigned char)*c) ||
+		/* of a name with % the kernel makes another one */
+		if (*c == '/' || *c == ':' || *c == '%' || isspace((unsigned char)*c) ||
 		    iscntrl((unsigned char)*c))
 			goto wrong;
 	if (c - name >= IFNAMSIZ) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "err.h"
+#include "name.h"
 #include "objects-impl.h"
 
 /* Wanted states that are computed at once to find what cannot be used. */
@@ -253,8 +254,7 @@ bool objects_keep(const struct objects *o, const struct cluster *c, const char *
 
 	for (size_t i = 0; i < o->n; i++) {
 		obj = o->v[i];
-		/* A peer's label is the beginning of a long name. */
-		if (!is_node(obj) || strncmp(obj->name, peer, IPMESH_NAME_MAX))
+		if (!is_node(obj) || strcmp(name_label(obj->name), peer))
 			continue;
 		named = true;
 		if (!obj->good && obj->why)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "err.h"
+#include "name.h"
 #include "want.h"
 
 static void add_prefix(struct prefix **v, size_t *n, size_t *cap,
@@ -37,8 +38,7 @@ static struct want_peer *add_peer(struct want *w, const struct addr *endpoint,
 	memset(p, 0, sizeof(*p));
 	p->endpoint = *endpoint;
 	p->at = at;
-	/* A label: of a longer name the beginning will do. */
-	snprintf(p->name, sizeof(p->name), "%s", name);
+	snprintf(p->name, sizeof(p->name), "%s", name_label(name));
 	return p;
 }
 
@@ -223,7 +223,7 @@ static size_t peer_of_host(struct want *w, const struct ends *ends, const struct
 	if (e) {
 		p = &w->peers[e->peer];
 		if (!*p->name)
-			snprintf(p->name, sizeof(p->name), "%s", host->node->name);
+			snprintf(p->name, sizeof(p->name), "%s", name_label(host->node->name));
 	} else {
 		p = add_peer(w, &key.endpoint, host->node->name, host->underlay->at);
 	}
