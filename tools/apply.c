@@ -14,7 +14,7 @@
 
 static const char usage[] =
 	"Usage: ipmesh apply -f FILE|DIR|-… [--node NAME] [--dev DEV] [--node-mask N]\n"
-	"                    [--routes peer|pool] [--dry-run]\n"
+	"                    [--routes peer|pool] [--strict-documents] [--dry-run]\n"
 	"       ipmesh apply --remove [--dev DEV] [--dry-run]\n"
 	"       ipmesh apply --watch [--settle SECONDS] -f - [-f FILE|DIR]… [--node NAME] …\n"
 	"\n"
@@ -35,6 +35,9 @@ static const char usage[] =
 	"                   tunnel address is its first host (default: 24)\n"
 	"  --routes FORM    peer (default): a nexthop for each peer and a route for each\n"
 	"                   CIDR; pool: one route for each pool, the device finds the peer\n"
+	"  --strict-documents\n"
+	"                   refuse all when a node is not ready for pods, instead of leaving\n"
+	"                   that one out with a warning\n"
 	"  --dry-run        print the changes, do none\n"
 	"  --remove         take away the device and all that apply made for it\n"
 	"  --watch          go on: standard input is a stream of watch events, as from\n"
@@ -128,6 +131,7 @@ static int parse(struct request *r, char **argv)
 		if (args_flag(&a, NULL, "--dry-run", &r->dry) ||
 		    args_flag(&a, NULL, "--remove", &r->remove) ||
 		    args_flag(&a, NULL, "--watch", &r->watch) ||
+		    args_flag(&a, NULL, "--strict-documents", &r->want.strict) ||
 		    args_option_once(&a, NULL, "--node", &r->want.node) ||
 		    args_option_once(&a, NULL, "--dev", &r->want.dev) ||
 		    args_option_once(&a, NULL, "--node-mask", &v.mask) ||
@@ -170,6 +174,11 @@ void apply_advise(const struct want *w, const struct have *h)
 		     w->node ? err_safe(w->node) : "");
 }
 
+static bool stays(const void *data, const char *peer)
+{
+	return want_left_out(data, peer);
+}
+
 static int apply(const struct request *r, const struct want *w)
 {
 	struct nl *nl = nl_open();
@@ -185,6 +194,7 @@ static int apply(const struct request *r, const struct want *w)
 		if (diff_compute(&d, w, &h))
 			goto out;
 		apply_advise(w, &h);
+		diff_keep(&d, stays, w, false);
 	}
 	rc = r->dry ? diff_print(&d, true) : diff_run(&d, nl);
 out:
@@ -235,7 +245,10 @@ int cmd_apply(int argc, char **argv)
 		for (size_t i = 0; i < r.n_files; i++)
 			if (doc_load(&docs, r.files[i]))
 				goto out;
-		if (!cluster_read(&c, &docs) && !want_compute(&w, &c, &r.want))
+		if (cluster_read(&c, &docs))
+			goto out;
+		c.n_lenient = r.want.strict ? 0 : c.n_nodes;
+		if (!want_compute(&w, &c, &r.want))
 			rc = apply(&r, &w);
 	}
 out:

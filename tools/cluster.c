@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cluster.h"
 #include "err.h"
@@ -156,6 +157,25 @@ int cluster_underlay(struct cluster_node *node, enum fact_rank rank,
 	f->has_len = strchr(at->text, '/');
 	f->at = at;
 	return 0;
+}
+
+int cluster_node_ip(struct cluster_node *node, enum fact_rank rank,
+		    const struct doc_node *at)
+{
+	struct prefix p;
+
+	/* some clouds write a name here */
+	if (ifaddr_parse(&p, at->text)) {
+		warn("%s: \"%s\" of node %s is no address: passed over", doc_where(at),
+		     err_safe(at->text), err_safe(node->name));
+		return 0;
+	}
+	return cluster_underlay(node, rank, at);
+}
+
+bool cluster_is_none(const struct doc_node *at)
+{
+	return !strcasecmp(at->text, "none");
 }
 
 int cluster_tunnel(struct cluster_node *node, const struct doc_node *at)

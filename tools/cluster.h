@@ -52,6 +52,7 @@ struct cluster_node {
 	struct fact_cidr *cidrs;
 	size_t n_cidrs, cap_cidrs;
 	const struct doc_node *cidrs_at[FAMILIES];
+	bool windows;			/* which has no IP in IP */
 };
 
 enum pool_mode { POOL_NEVER, POOL_CROSS_SUBNET, POOL_ALWAYS };
@@ -130,6 +131,7 @@ struct cluster_device {
 struct cluster {
 	struct cluster_node **nodes;
 	size_t n_nodes, cap_nodes;
+	size_t n_lenient;		/* so many of the first may be left out */
 	size_t *hash, hash_size;	/* index + 1 into nodes, by name */
 	struct cluster_pool *pools;
 	size_t n_pools, cap_pools;
@@ -169,7 +171,12 @@ struct cluster_node *cluster_node(struct cluster *c, const struct doc_node *name
 struct cluster_node *cluster_find(const struct cluster *c, const char *name);
 int cluster_underlay(struct cluster_node *node, enum fact_rank rank,
 		     const struct doc_node *at);
+/* The same, where a name may stand: it is passed over with a warning. */
+int cluster_node_ip(struct cluster_node *node, enum fact_rank rank,
+		    const struct doc_node *at);
 int cluster_tunnel(struct cluster_node *node, const struct doc_node *at);
+/* "none", which Calico takes for no address. */
+bool cluster_is_none(const struct doc_node *at);
 /* Another address of the host, by which nobody need reach it; names are passed over. */
 void cluster_address(struct cluster_node *node, const struct doc_node *at);
 /* AT is a list of prefixes, or a single one. */

@@ -83,6 +83,12 @@ int diff_compute(struct diff *d, const struct want *w, const struct have *h);
 void diff_remove(struct diff *d, const struct want *w, const struct have *h);
 void diff_free(struct diff *d);
 
+/* Leaves out the changes that would take away what is of peers that STAYS is true for, by
+ * their names, and with OTHERS also what is no peer's. How many these were.
+ */
+size_t diff_keep(struct diff *d, bool (*stays)(const void *data, const char *peer),
+		 const void *data, bool others);
+
 struct change *diff_add(struct diff *d, enum change_op op,
 			enum change_object object, enum change_phase phase);
 int diff_routes(struct diff *d);	/* with their nexthops */

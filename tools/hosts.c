@@ -3,6 +3,8 @@
  * From the facts of nodes to hosts: fills in what the documents leave to
  * convention, and refuses what cannot be, naming both places.
  */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +21,22 @@ const struct cluster_pool *pool_of(const struct cluster *c, const struct prefix 
 	return NULL;
 }
 
+/* A node that cannot take part as yet, though nothing that is said of it is wrong: it has
+ * just joined, or has no pods. 1, with what is said of it in h->lacks.
+ */
+static int __attribute__((format(printf, 3, 4)))
+unfinished(struct host *h, const struct doc_node *at, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&h->lacks, fmt, ap) < 0)
+		h->lacks = NULL;
+	va_end(ap);
+	h->lacks_at = at;
+	return 1;
+}
+
 /*
  * host-local IPAM: the pod CIDR is nowhere in Calico's Node, but its tunnel
  * address is the first host of it.
@@ -30,15 +48,15 @@ static int guess_cidr(struct host *h, const struct cluster *c, unsigned int mask
 	struct addr first;
 
 	if (!h->tunnel_at[0])
-		return doc_fail(n->at, "node %s has neither pod CIDRs nor a tunnel address: add a document with its pod CIDRs, such as \"kubectl get nodes -o json\"",
+		return unfinished(h, n->at, "node %s has neither pod CIDRs nor a tunnel address: add a document with its pod CIDRs, such as \"kubectl get nodes -o json\"",
 				err_safe(n->name));
 	if (!c->n_pools)
-		return doc_fail(n->at, "node %s has no pod CIDRs: add a document with them, such as \"kubectl get nodes -o json\", or the pools of \"calicoctl get ippool -o yaml\"",
+		return unfinished(h, n->at, "node %s has no pod CIDRs: add a document with them, such as \"kubectl get nodes -o json\", or the pools of \"calicoctl get ippool -o yaml\"",
 				err_safe(n->name));
 	m = prefix_masked(&p);
 	first = prefix_nth(&m, 1);
 	if (!addr_eq(&first, &h->tunnel[0]) || !pool_of(c, &m))
-		return doc_fail(h->tunnel_at[0], "node %s has no pod CIDRs, and %s is not the first host of a /%u inside a pool: add a document with them, such as \"kubectl get nodes -o json\", or give --node-mask",
+		return unfinished(h, h->tunnel_at[0], "node %s has no pod CIDRs, and %s is not the first host of a /%u inside a pool: add a document with them, such as \"kubectl get nodes -o json\", or give --node-mask",
 				err_safe(n->name), addr_str(&h->tunnel[0]), mask);
 	h->cidrs[h->n_cidrs++] = (struct fact_cidr){ m, h->tunnel_at[0] };
 	return 0;
@@ -138,24 +156,30 @@ static int one_host(struct host *h, const struct cluster_node *n,
 {
 	const struct fact_addr *other = &n->underlay[family == AF_INET];
 	size_t i;
+	int ret;
 
 	h->node = n;
 	h->underlay = &n->underlay[family == AF_INET6];
+	if (n->windows)
+		return unfinished(h, n->at, "node %s runs Windows, which has no IP in IP",
+				  err_safe(n->name));
 	if (!h->underlay->at && other->at)
-		return doc_fail(other->at, "node %s has no %s address, and the underlay of this host is %s: add a document with it, or give local in an ipmesh Device",
+		return unfinished(h, other->at, "node %s has no %s address, and the underlay of this host is %s: add a document with it, or give local in an ipmesh Device",
 				err_safe(n->name), family_name(family),
 				family_name(family));
 	if (!h->underlay->at)
-		return doc_fail(n->at, "node %s has no address: add a document with it",
+		return unfinished(h, n->at, "node %s has no address: add a document with it",
 				err_safe(n->name));
 	gather_cidrs(h, c);
 	find_tunnel(h, c, 0);
 	find_tunnel(h, c, 1);
 	/* A node without a block has no pods yet. */
 	if (!c->by_blocks[0] && !(c->by_blocks[1] && !n->tunnel[0].at) &&
-	    (!h->n_cidrs || (n->tunnel[0].at && !any_cidr(h, AF_INET))) &&
-	    guess_cidr(h, c, mask))
-		return -1;
+	    (!h->n_cidrs || (n->tunnel[0].at && !any_cidr(h, AF_INET)))) {
+		ret = guess_cidr(h, c, mask);
+		if (ret)
+			return ret;
+	}
 	for (i = 0; i < h->n_cidrs; i++)
 		if (any_pool(c, h->cidrs[i].p.addr.family) &&
 		    !pool_of(c, &h->cidrs[i].p))
@@ -287,17 +311,47 @@ static int check(const struct hosts *h)
 	return ret;
 }
 
-int hosts_compute(struct hosts *h, const struct cluster *c, unsigned int mask,
-		  uint8_t family)
+static void host_free(struct host *h)
+{
+	free(h->lacks);
+	free(h->cidrs);
+	free(h->leases);
+}
+
+/* One that stops nobody, but not this host itself, nor where all is to be there. */
+static bool left_out(const struct host *h, const struct cluster_node *self, bool strict)
+{
+	if (strict || h->node == self) {
+		doc_fail(h->lacks_at, "%s", h->lacks);
+		return false;
+	}
+	warn("%s: left out, and what is there of it stays: %s", doc_where(h->lacks_at), h->lacks);
+	return true;
+}
+
+int hosts_compute(struct hosts *h, const struct cluster *c, const struct cluster_node *self,
+		  unsigned int mask, uint8_t family)
 {
 	size_t i;
+	int ret;
 
 	h->v = xcalloc(c->n_nodes, sizeof(*h->v));
-	h->n = c->n_nodes;
+	h->left_out = xcalloc(c->n_nodes, sizeof(*h->left_out));
 	cluster_blocks_left_out(c);
-	for (i = 0; i < h->n; i++)
-		if (one_host(&h->v[i], c->nodes[i], c, mask, family))
+	for (i = 0; i < c->n_nodes; i++) {
+		struct host *one = &h->v[h->n];
+
+		ret = one_host(one, c->nodes[i], c, mask, family);
+		if (ret > 0 && left_out(one, self, i >= c->n_lenient)) {
+			h->left_out[h->n_left_out++] = c->nodes[i];
+			host_free(one);
+			memset(one, 0, sizeof(*one));
+			continue;
+		}
+		h->n++;
+		if (ret)
 			return -1;
+	}
 	return check(h);
 }
 
@@ -305,10 +359,9 @@ void hosts_free(struct hosts *h)
 {
 	size_t i;
 
-	for (i = 0; i < h->n; i++) {
-		free(h->v[i].cidrs);
-		free(h->v[i].leases);
-	}
+	for (i = 0; i < h->n; i++)
+		host_free(&h->v[i]);
 	free(h->v);
+	free(h->left_out);
 	memset(h, 0, sizeof(*h));
 }

@@ -24,7 +24,7 @@ static int addresses(struct cluster_node *node, const struct doc_node *spec)
 		if (ret < 0)
 			return -1;
 		if (!ret)
-			return doc_fail(list->child[i], "address is missing: add it");
+			continue;
 		if (doc_string(list->child[i], "type", &type) < 0)
 			return -1;
 		if (type && !strcmp(type->text, "CalicoNodeIP"))
@@ -37,7 +37,7 @@ static int addresses(struct cluster_node *node, const struct doc_node *spec)
 			continue;
 		if (rank == FACT_NONE)
 			cluster_address(node, a);
-		else if (cluster_underlay(node, rank, a))
+		else if (cluster_node_ip(node, rank, a))
 			return -1;
 	}
 	return 0;
@@ -58,11 +58,11 @@ int read_calico_node(struct cluster *c, const struct doc_node *doc)
 	node = cluster_node(c, name);
 	for (i = 0; i < 2; i++) {
 		if (doc_string(bgp, underlay[i], &n) < 0 ||
-		    (n && cluster_underlay(node, FACT_CALICO, n)))
+		    (n && !cluster_is_none(n) && cluster_underlay(node, FACT_CALICO, n)))
 			return -1;
 	}
 	if (doc_string(bgp, "ipv4IPIPTunnelAddr", &n) < 0 ||
-	    (n && cluster_tunnel(node, n)))
+	    (n && !cluster_is_none(n) && cluster_tunnel(node, n)))
 		return -1;
 	if (doc_seq(status, "podCIDRs", &n) < 0 || (n && cluster_cidrs(node, n)))
 		return -1;

@@ -26,10 +26,11 @@ static int annotations(struct cluster_node *node, const struct doc_node *doc)
 		return -1;
 	for (i = 0; i < sizeof(underlay) / sizeof(*underlay); i++)
 		if (doc_string(a, underlay[i].key, &n) < 0 ||
-		    (n && cluster_underlay(node, underlay[i].rank, n)))
+		    (n && !cluster_is_none(n) &&
+		     cluster_underlay(node, underlay[i].rank, n)))
 			return -1;
 	if (doc_string(a, "projectcalico.org/IPv4IPIPTunnelAddr", &n) < 0 ||
-	    (n && cluster_tunnel(node, n)))
+	    (n && !cluster_is_none(n) && cluster_tunnel(node, n)))
 		return -1;
 	return 0;
 }
@@ -53,13 +54,34 @@ static int addresses(struct cluster_node *node, const struct doc_node *status)
 		if (ret < 0)
 			return -1;
 		if (!ret)
-			return doc_fail(list->child[i], "address is missing: add it");
+			continue;
 		/* By an external one it is not reached, but it may send from it. */
 		if (!strcmp(type->text, "ExternalIP"))
 			cluster_address(node, a);
-		else if (cluster_underlay(node, FACT_NODE_IP, a))
+		else if (cluster_node_ip(node, FACT_NODE_IP, a))
 			return -1;
 	}
+	return 0;
+}
+
+/* As kubelet and the cloud say it; the first label is that of before 1.14. */
+static int os(struct cluster_node *node, const struct doc_node *doc,
+	      const struct doc_node *status)
+{
+	static const char *const labels[] = { "beta.kubernetes.io/os", "kubernetes.io/os" };
+	const struct doc_node *map, *n;
+
+	if (doc_map(doc_get(doc, "metadata"), "labels", &map) < 0)
+		return -1;
+	for (size_t i = 0; i < 2; i++) {
+		if (doc_string(map, labels[i], &n) < 0)
+			return -1;
+		node->windows |= n && !strcmp(n->text, "windows");
+	}
+	if (doc_map(status, "nodeInfo", &map) < 0 ||
+	    doc_string(map, "operatingSystem", &n) < 0)
+		return -1;
+	node->windows |= n && !strcmp(n->text, "windows");
 	return 0;
 }
 
@@ -78,7 +100,7 @@ int read_kube_node(struct cluster *c, const struct doc_node *doc)
 	    doc_string(spec, "podCIDR", &n) < 0 ||
 	    (n && cluster_cidrs(node, n)))
 		return -1;
-	if (annotations(node, doc))
+	if (annotations(node, doc) || os(node, doc, status))
 		return -1;
 	return addresses(node, status);
 }

@@ -106,6 +106,8 @@ static int compute(const struct objects *o, struct want *w, struct cluster *c)
 	memset(c, 0, sizeof(*c));
 	if (cluster_add(c, o->files))
 		return -1;
+	/* one of the stream that is not ready for pods stays as it was */
+	c->n_lenient = o->options.strict ? 0 : c->n_nodes;
 	for (size_t i = 0; i < o->n; i++) {
 		v = o->v[i]->trial ? o->v[i]->next : o->v[i]->good;
 		if (v && cluster_add(c, &v->docs))

@@ -713,9 +713,12 @@ int want_compute(struct want *w, const struct cluster *c,
 			return -1;
 	}
 	if (self) {
-		ret = hosts_compute(&h, c, o->node_mask, want_family(w));
+		ret = hosts_compute(&h, c, self, o->node_mask, want_family(w));
 		if (!ret)
 			from_nodes(w, c, &h, self);
+		w->left_out = h.left_out;
+		w->n_left_out = h.n_left_out;
+		h.left_out = NULL;
 		hosts_free(&h);
 	}
 	if (!ret) {
@@ -737,6 +740,14 @@ static int peer_at(const void *key, const void *peer)
 	return addr_cmp(key, &((const struct want_peer *)peer)->endpoint);
 }
 
+bool want_left_out(const struct want *w, const char *peer)
+{
+	for (size_t i = 0; i < w->n_left_out; i++)
+		if (!strcmp(name_label(w->left_out[i]->name), peer))
+			return true;
+	return false;
+}
+
 bool want_endpoint(const struct want *w, const struct addr *a)
 {
 	return w->n_peers &&
@@ -756,5 +767,6 @@ void want_free(struct want *w)
 	free(w->addresses);
 	free(w->pools);
 	free(w->nat);
+	free(w->left_out);
 	memset(w, 0, sizeof(*w));
 }

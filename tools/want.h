@@ -58,6 +58,8 @@ struct want {
 	bool by_pool;		/* routes through the tunnel are of pools */
 	struct set_name endpoint_set;
 	const struct doc_node *endpoint_set_at;	/* NULL: none */
+	const struct cluster_node **left_out;	/* not ready for pods; what is there stays */
+	size_t n_left_out;
 };
 
 struct want_options {
@@ -65,6 +67,7 @@ struct want_options {
 	const char *dev;	/* NULL: as the documents say, or ipmesh0 */
 	enum route_form routes;	/* unsaid: as the documents say, or by peer */
 	unsigned int node_mask;	/* of a pod CIDR that no document gives */
+	bool strict;		/* no node may be left out */
 };
 
 #define WANT_NODE_MASK	24	/* kube-controller-manager's default */
@@ -75,6 +78,8 @@ int want_compute(struct want *w, const struct cluster *c,
 /* No more than which device is meant. */
 void want_nothing(struct want *w, const struct want_options *o);
 void want_free(struct want *w);
+/* Is it the name of a peer whose node is left out? */
+bool want_left_out(const struct want *w, const char *peer);
 /* Is it the endpoint of a peer? */
 bool want_endpoint(const struct want *w, const struct addr *a);
 
@@ -110,18 +115,22 @@ struct host {
 	size_t n_cidrs;
 	struct fact_cidr *leases;	/* its addresses in others' blocks */
 	size_t n_leases;
+	char *lacks;			/* why it is left out, for now; or NULL */
+	const struct doc_node *lacks_at;
 };
 
 struct hosts {
 	struct host *v;
 	size_t n;
+	const struct cluster_node **left_out;
+	size_t n_left_out;
 };
 
-/* In the order of c->nodes, and checked against each other; FAMILY is that of
- * the underlay.
+/* In the order of c->nodes, but for those that are left out with a warning, and checked
+ * against each other; SELF is this host, FAMILY that of the underlay.
  */
-int hosts_compute(struct hosts *h, const struct cluster *c, unsigned int mask,
-		  uint8_t family);
+int hosts_compute(struct hosts *h, const struct cluster *c, const struct cluster_node *self,
+		  unsigned int mask, uint8_t family);
 void hosts_free(struct hosts *h);
 
 /* The pool that holds the prefix; NULL: none. */

@@ -158,84 +158,18 @@ static void tell_lines(struct watch *w)
 	memset(&said, 0, sizeof(said));
 }
 
-/* --- what stays while the first list is not over --------------------------- */
-
-struct keep {
-	const struct watch *w;
+/* What has not been named stays while the first list is not over. */
+struct stay {
+	const struct objects *objects;
 	const struct cluster *c;
-	const struct have *h;
+	const struct want *want;
 };
 
-static bool keep_peer(const struct keep *k, const struct addr *endpoint)
+static bool stays(const void *data, const char *peer)
 {
-	const struct peer *p = peers_find(&k->h->peers, endpoint);
+	const struct stay *s = data;
 
-	return p && objects_keep(&k->w->objects, k->c, p->name);
-}
-
-/* A route is its peer's; one that is no peer's waits with the rest. */
-static bool keep_route(const struct keep *k, const struct rtroute *r)
-{
-	const struct peers *l = &k->h->peers;
-
-	for (size_t i = 0; i < l->n; i++)
-		if (peer_has_cidr(&l->v[i], &r->dst))
-			return objects_keep(&k->w->objects, k->c, l->v[i].name);
-	return k->w->objects.hold;
-}
-
-/* Of a list of endpoints those that stay are left out; true when all do. */
-static bool keep_endpoints(const struct keep *k, struct change *c)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < c->endpoints.n; i++)
-		if (!keep_peer(k, &c->endpoints.v[i]))
-			c->endpoints.v[n++] = c->endpoints.v[i];
-	c->endpoints.n = n;
-	if (!n) {
-		free(c->endpoints.v);
-		c->endpoints.v = NULL;
-	}
-	return !n;
-}
-
-static bool keep(const struct keep *k, struct change *c)
-{
-	struct addr gw;
-
-	switch (c->object) {
-	case CHANGE_PEER:
-		return c->op == CHANGE_REMOVE && keep_peer(k, &c->peer.endpoint);
-	case CHANGE_NEXTHOP:
-		gw = addr_unmapped(&c->nexthop.gw);
-		return c->op == CHANGE_REMOVE && keep_peer(k, &gw);
-	case CHANGE_ROUTE:
-		return c->op == CHANGE_REMOVE && keep_route(k, &c->route.r);
-	case CHANGE_ENDPOINTS:
-		return c->op == CHANGE_REMOVE && keep_endpoints(k, c);
-	case CHANGE_NAT:
-	case CHANGE_GUARD:
-		/* The pools may not have been named all. */
-		return c->op != CHANGE_ADD && k->w->objects.hold;
-	default:
-		return false;
-	}
-}
-
-/* Leaves out of the changes what is to stay for now; how many there were. */
-static size_t hold_back(struct watch *w, struct diff *d, const struct cluster *c)
-{
-	struct keep k = { .w = w, .c = c, .h = d->have };
-	size_t i, n = 0, held;
-
-	for (i = 0; i < d->n; i++)
-		/* None of these has lists of its own to free any more. */
-		if (!keep(&k, &d->v[i]))
-			d->v[n++] = d->v[i];
-	held = d->n - n;
-	d->n = n;
-	return held;
+	return objects_keep(s->objects, s->c, peer) || want_left_out(s->want, peer);
 }
 
 /* --- a pass ---------------------------------------------------------------- */
@@ -270,6 +204,7 @@ static bool run(struct watch *w, const struct want *want, const struct cluster *
 		bool put_back)
 {
 	struct nl *nl = nl_open();
+	struct stay stay = { &w->objects, c, want };
 	struct have h = { 0 };
 	struct diff d = { 0 };
 	bool good = false;
@@ -277,7 +212,7 @@ static bool run(struct watch *w, const struct want *want, const struct cluster *
 
 	if (!have_read(&h, nl, want->dev) && !diff_compute(&d, want, &h)) {
 		apply_advise(want, &h);
-		held = hold_back(w, &d, c);
+		held = diff_keep(&d, stays, &stay, w->objects.hold);
 		d.put_back = put_back;
 		good = !d.n || !diff_run(&d, nl);
 		if (good && d.n && put_back)
