@@ -179,7 +179,22 @@ static bool stays(const void *data, const char *peer)
 	return want_left_out(data, peer);
 }
 
-static int apply(const struct request *r, const struct want *w)
+void apply_settle(struct want *w, const struct have *h)
+{
+	const struct addr *a;
+
+	if (!w->self || have_address(h, &w->attrs.local))
+		return;
+	for (size_t i = 0; i < w->self->n_addrs; i++) {
+		a = &w->self->addrs[i].p.addr;
+		if (a->family == w->attrs.local.family && have_address(h, a)) {
+			w->attrs.local = *a;
+			return;
+		}
+	}
+}
+
+static int apply(const struct request *r, struct want *w)
 {
 	struct nl *nl = nl_open();
 	struct have h = { 0 };
@@ -191,6 +206,7 @@ static int apply(const struct request *r, const struct want *w)
 	if (r->remove) {
 		diff_remove(&d, w, &h);
 	} else {
+		apply_settle(w, &h);
 		if (diff_compute(&d, w, &h))
 			goto out;
 		apply_advise(w, &h);

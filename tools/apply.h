@@ -5,6 +5,11 @@
 #include "have.h"
 #include "want.h"
 
+/* A node behind address translation is known by an address that it has not: then the local
+ * address is one that this host has, of those that documents name for the node.
+ */
+void apply_settle(struct want *w, const struct have *h);
+
 /* Tells of what is not ours to change, but without which nothing comes through. */
 void apply_advise(const struct want *w, const struct have *h);
 

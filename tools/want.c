@@ -105,26 +105,18 @@ static const struct cluster_node *choose_node(const struct cluster *c,
 
 /*
  * The underlay is IPv4 where this host has an IPv4 address, unless a Device
- * says otherwise by its local address.
+ * says otherwise by its local address, which goes before what documents say of the node.
  */
-static int choose_local(struct want *w, const struct cluster_node *self)
+static void choose_local(struct want *w, const struct cluster_node *self)
 {
-	bool said = w->attrs.has & LINKATTR_BIT(IFLA_IPMESH_LOCAL) &&
-		    !addr_is_any(&w->attrs.local);
-	const struct fact_addr *u;
+	const struct fact_addr *u = &self->underlay[!self->underlay[0].at];
 
-	u = &self->underlay[said ? family_index(&w->attrs.local) :
-			    !self->underlay[0].at];
-	if (said && u->at && !addr_eq(&w->attrs.local, &u->p.addr))
-		return doc_fail(u->at, "node %s is at %s, but the device %s has local %s: correct one of them",
-				err_safe(w->node), addr_str(&u->p.addr), w->dev,
-				addr_str(&w->attrs.local));
 	/* Without an address hosts_compute() will complain. */
-	if (!said && u->at) {
-		w->attrs.local = u->p.addr;
-		w->attrs.has |= LINKATTR_BIT(IFLA_IPMESH_LOCAL);
-	}
-	return 0;
+	if (w->attrs.has & LINKATTR_BIT(IFLA_IPMESH_LOCAL) || !u->at)
+		return;
+	w->attrs.local = u->p.addr;
+	w->attrs.has |= LINKATTR_BIT(IFLA_IPMESH_LOCAL);
+	w->self = self;
 }
 
 /* How SELF reaches a prefix of OTHER's; over the underlay by its address of the
@@ -703,8 +695,7 @@ int want_compute(struct want *w, const struct cluster *c,
 		if (!self)
 			return -1;
 		w->node = self->name;
-		if (choose_local(w, self))
-			return -1;
+		choose_local(w, self);
 	}
 	/* A Device describes all of it: what it leaves out has its default. */
 	if (doc) {

@@ -58,6 +58,7 @@ struct want {
 	bool by_pool;		/* routes through the tunnel are of pools */
 	struct set_name endpoint_set;
 	const struct doc_node *endpoint_set_at;	/* NULL: none */
+	const struct cluster_node *self;	/* where its address is the device's; or NULL */
 	const struct cluster_node **left_out;	/* not ready for pods; what is there stays */
 	size_t n_left_out;
 };

@@ -200,7 +200,7 @@ static void look_for(struct watch *w, const struct want *want, const struct have
 }
 
 /* True when all is as it is to be. */
-static bool run(struct watch *w, const struct want *want, const struct cluster *c,
+static bool run(struct watch *w, struct want *want, const struct cluster *c,
 		bool put_back)
 {
 	struct nl *nl = nl_open();
@@ -210,7 +210,10 @@ static bool run(struct watch *w, const struct want *want, const struct cluster *
 	bool good = false;
 	size_t held;
 
-	if (!have_read(&h, nl, want->dev) && !diff_compute(&d, want, &h)) {
+	if (have_read(&h, nl, want->dev))
+		goto out;
+	apply_settle(want, &h);
+	if (!diff_compute(&d, want, &h)) {
 		apply_advise(want, &h);
 		held = diff_keep(&d, stays, &stay, w->objects.hold);
 		d.put_back = put_back;
@@ -223,6 +226,7 @@ static bool run(struct watch *w, const struct want *want, const struct cluster *
 		w->held |= held;
 		look_for(w, want, &h);
 	}
+out:
 	diff_free(&d);
 	have_free(&h);
 	nl_close(nl);
