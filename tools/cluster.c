@@ -3,9 +3,11 @@
  * The facts of all documents together.  Documents about one node complement
  * each other; where two contradict, both places are named and nothing is done.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "cluster.h"
 #include "err.h"
@@ -46,6 +48,15 @@ struct cluster_node *cluster_find(const struct cluster *c, const char *name)
 	size_t i = c->hash_size ? *slot(c, name) : 0;
 
 	return i ? c->nodes[i - 1] : NULL;
+}
+
+void cluster_hostname(char *name, size_t size)
+{
+	*name = '\0';
+	gethostname(name, size - 1);
+	name[size - 1] = '\0';
+	for (; *name; name++)
+		*name = (char)tolower((unsigned char)*name);
 }
 
 struct cluster_node *cluster_node(struct cluster *c, const struct doc_node *name)
@@ -212,16 +223,14 @@ static bool has_cidr(const struct cluster_node *node, const struct prefix *p)
  * The first list of a family is the fact; later ones, from other documents or
  * fields, must say the same.
  */
-static int one_cidr(struct cluster_node *node, const struct doc_node *item,
+static int one_cidr(struct cluster_node *node, const char *text, const struct doc_node *item,
 		    const struct doc_node *at, size_t *count)
 {
 	const char *wrong;
 	struct prefix p;
 	int f;
 
-	if (item->kind != DOC_SCALAR)
-		return doc_fail(item, "must be a prefix such as 10.244.1.0/24");
-	wrong = prefix_parse(&p, item->text);
+	wrong = prefix_parse(&p, text);
 	if (wrong)
 		return doc_fail(item, "%s", wrong);
 	f = family_index(&p.addr);
@@ -248,22 +257,43 @@ static int one_cidr(struct cluster_node *node, const struct doc_node *item,
 	return 0;
 }
 
-int cluster_cidrs(struct cluster_node *node, const struct doc_node *at)
+/* Annotations have several in one text, with commas between them. */
+static int in_text(struct cluster_node *node, const struct doc_node *at, size_t *count)
+{
+	char *list = xstrdup(at->text), *rest = list, *one;
+	int ret = 0;
+
+	while (!ret && (one = strsep(&rest, ","))) {
+		one += strspn(one, " ");
+		one[strcspn(one, " ")] = '\0';
+		if (*one || !rest)
+			ret = one_cidr(node, one, at, at, count);
+	}
+	free(list);
+	return ret;
+}
+
+int cluster_cidrs(struct cluster_node *node, enum cidr_rank rank, const struct doc_node *at)
 {
 	size_t count[FAMILIES] = { 0 }, have[FAMILIES] = { 0 }, i;
 	int f;
 
-	if (at->kind == DOC_SCALAR) {
-		if (one_cidr(node, at, at, count))
-			return -1;
-	} else {
-		for (i = 0; i < at->n; i++)
-			if (one_cidr(node, at->child[i], at, count))
-				return -1;
+	if (rank < node->cidrs_rank || (at->kind == DOC_SEQ && !at->n))
+		return 0;
+	if (rank > node->cidrs_rank) {
+		node->cidrs_rank = rank;
+		node->n_cidrs = 0;
+		memset(node->cidrs_at, 0, sizeof(node->cidrs_at));
 	}
 	/* A single one is podCIDR, which is only the first of podCIDRs. */
 	if (at->kind == DOC_SCALAR)
-		return 0;
+		return in_text(node, at, count);
+	for (i = 0; i < at->n; i++) {
+		if (at->child[i]->kind != DOC_SCALAR)
+			return doc_fail(at->child[i], "must be a prefix such as 10.244.1.0/24");
+		if (one_cidr(node, at->child[i]->text, at->child[i], at, count))
+			return -1;
+	}
 	for (i = 0; i < node->n_cidrs; i++)
 		have[family_index(&node->cidrs[i].p.addr)]++;
 	for (f = 0; f < FAMILIES; f++)
@@ -284,6 +314,12 @@ int cluster_pool(struct cluster *c, const struct cluster_pool *pool)
 		return doc_fail(pool->at, "more than 1024 pools");
 	for (i = 0; i < c->n_pools; i++) {
 		p = &c->pools[i];
+		/* What the operator was asked for, it has made a pool of. */
+		if (prefix_eq(&p->cidr, &pool->cidr) && p->asked != pool->asked) {
+			if (p->asked)
+				c->pools[i] = *pool;
+			return 0;
+		}
 		if (prefix_eq(&p->cidr, &pool->cidr) && p->mode == pool->mode &&
 		    p->nat_outgoing == pool->nat_outgoing &&
 		    p->vxlan == pool->vxlan && !strcmp(p->name, pool->name))

@@ -42,6 +42,11 @@ struct fact_cidr {
 
 #define FAMILIES 2		/* [0] IPv4, [1] IPv6 */
 
+/* Who says which pod CIDRs a node has; the higher one is right. Kubernetes' own controller
+ * may give out some that the network does not use.
+ */
+enum cidr_rank { CIDRS_KUBERNETES, CIDRS_IPAM };
+
 struct cluster_node {
 	const char *name;
 	const struct doc_node *at;	/* the name's place, the first one */
@@ -52,6 +57,7 @@ struct cluster_node {
 	struct fact_cidr *cidrs;
 	size_t n_cidrs, cap_cidrs;
 	const struct doc_node *cidrs_at[FAMILIES];
+	enum cidr_rank cidrs_rank;
 	bool windows;			/* which has no IP in IP */
 };
 
@@ -63,6 +69,7 @@ struct cluster_pool {
 	enum pool_mode mode;
 	bool vxlan;		/* carried by something else */
 	bool nat_outgoing;
+	bool asked;		/* of an Installation; an IPPool knows better */
 	bool disabled;		/* gives no new addresses; what has one goes on */
 	const struct doc_node *at;
 };
@@ -168,6 +175,8 @@ static inline int family_index(const struct addr *a)
 
 /* For the readers.  Those that return int give -1 after saying why. */
 struct cluster_node *cluster_node(struct cluster *c, const struct doc_node *name);
+/* This host's name as kubelet gives it to its node: in small letters. */
+void cluster_hostname(char *name, size_t size);
 struct cluster_node *cluster_find(const struct cluster *c, const char *name);
 int cluster_underlay(struct cluster_node *node, enum fact_rank rank,
 		     const struct doc_node *at);
@@ -179,8 +188,8 @@ int cluster_tunnel(struct cluster_node *node, const struct doc_node *at);
 bool cluster_is_none(const struct doc_node *at);
 /* Another address of the host, by which nobody need reach it; names are passed over. */
 void cluster_address(struct cluster_node *node, const struct doc_node *at);
-/* AT is a list of prefixes, or a single one. */
-int cluster_cidrs(struct cluster_node *node, const struct doc_node *at);
+/* AT is a list of prefixes, or a text with one, or with commas several. */
+int cluster_cidrs(struct cluster_node *node, enum cidr_rank rank, const struct doc_node *at);
 int cluster_pool(struct cluster *c, const struct cluster_pool *pool);
 void cluster_block(struct cluster *c, const struct cluster_block *block);
 void cluster_lease(struct cluster *c, const struct cluster_lease *lease);
@@ -204,6 +213,8 @@ int read_calico_node(struct cluster *c, const struct doc_node *doc);
 int read_calico_pool(struct cluster *c, const struct doc_node *doc);
 int read_calico_affinity(struct cluster *c, const struct doc_node *doc);
 int read_calico_block(struct cluster *c, const struct doc_node *doc);
+int read_calico_installation(struct cluster *c, const struct doc_node *doc);
+int read_cilium_node(struct cluster *c, const struct doc_node *doc);
 int read_kube_node(struct cluster *c, const struct doc_node *doc);
 
 #endif

@@ -151,6 +151,33 @@ static void gather_cidrs(struct host *h, const struct cluster *c)
 			h->leases[h->n_leases++] = (struct fact_cidr){ l[i].p, l[i].at };
 }
 
+/* What prints the blocks of Calico's own IPAM. */
+#define BLOCKS "add the output of \"kubectl get blockaffinities.crd.projectcalico.org,ipamblocks.crd.projectcalico.org -o yaml\""
+
+/* Calico takes a node's tunnel address from where its pods have theirs. */
+static int whose_ipam(const struct host *h, const struct cluster *c)
+{
+	const struct cluster_node *n = h->node;
+	const struct prefix *p;
+	bool any, inside;
+
+	if (n->cidrs_rank != CIDRS_KUBERNETES)
+		return 0;
+	for (int f = 0; f < FAMILIES; f++) {
+		any = inside = false;
+		for (size_t i = 0; i < n->n_cidrs; i++) {
+			p = &n->cidrs[i].p;
+			any |= family_index(&p->addr) == f;
+			inside |= family_index(&p->addr) == f && n->tunnel[f].at &&
+				  prefix_contains(p, &n->tunnel[f].p.addr);
+		}
+		if (n->tunnel[f].at && !c->by_blocks[f] && any && !inside)
+			return doc_fail(n->tunnel[f].at, "the tunnel address %s of node %s is in none of its pod CIDRs: Calico's own IPAM gives out the addresses here, and not by pod CIDRs: " BLOCKS,
+					addr_str(&n->tunnel[f].p.addr), err_safe(n->name));
+	}
+	return 0;
+}
+
 static int one_host(struct host *h, const struct cluster_node *n,
 		    const struct cluster *c, unsigned int mask, uint8_t family)
 {
@@ -170,6 +197,8 @@ static int one_host(struct host *h, const struct cluster_node *n,
 	if (!h->underlay->at)
 		return unfinished(h, n->at, "node %s has no address: add a document with it",
 				err_safe(n->name));
+	if (whose_ipam(h, c))
+		return -1;
 	gather_cidrs(h, c);
 	find_tunnel(h, c, 0);
 	find_tunnel(h, c, 1);
@@ -183,7 +212,7 @@ static int one_host(struct host *h, const struct cluster_node *n,
 	for (i = 0; i < h->n_cidrs; i++)
 		if (any_pool(c, h->cidrs[i].p.addr.family) &&
 		    !pool_of(c, &h->cidrs[i].p))
-			return doc_fail(h->cidrs[i].at, "pod CIDR %s of node %s is outside every pool: add its IPPool, or correct it",
+			return doc_fail(h->cidrs[i].at, "pod CIDR %s of node %s is outside every pool: where Calico's own IPAM gives out the addresses it is for nothing, and blocks count: " BLOCKS "; else add its IPPool, or correct it",
 					prefix_str(&h->cidrs[i].p),
 					err_safe(n->name));
 	return 0;

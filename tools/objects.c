@@ -109,7 +109,7 @@ int objects_init(struct objects *o, const struct doc_set *files,
 	if (options->node)
 		snprintf(o->self, sizeof(o->self), "%s", options->node);
 	else
-		gethostname(o->self, sizeof(o->self) - 1);
+		cluster_hostname(o->self, sizeof(o->self));
 	ret = cluster_add(&c, files);
 	o->self_in_files = !ret && cluster_find(&c, o->self);
 	cluster_free(&c);

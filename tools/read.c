@@ -7,7 +7,7 @@
 #include "err.h"
 
 struct reader {
-	const char *api, *kind;
+	const char *group, *kind;
 	int (*read)(struct cluster *c, const struct doc_node *doc);
 };
 
@@ -18,12 +18,14 @@ static int skip(struct cluster *c, const struct doc_node *doc)
 	return 0;
 }
 
-/* Calico's own store is Kubernetes' under the group crd.projectcalico.org. */
-#define CALICO	"projectcalico.org/v3"
-#define CRD	"crd.projectcalico.org/v1"
+/* Calico's own store is Kubernetes' under another group. "v1" is the group without a name. */
+#define CALICO		"projectcalico.org"
+#define CRD		"crd.projectcalico.org"
+#define OPERATOR	"operator.tigera.io"
+#define CILIUM		"cilium.io"
 
 static const struct reader readers[] = {
-	{ "ipmesh/v1",	"Device",	read_own_device },
+	{ "ipmesh",	"Device",	read_own_device },
 	{ CALICO,	"Node",		read_calico_node },
 	{ CRD,		"Node",		read_calico_node },
 	{ CALICO,	"IPPool",	read_calico_pool },
@@ -32,30 +34,45 @@ static const struct reader readers[] = {
 	{ CRD,		"BlockAffinity", read_calico_affinity },
 	{ CALICO,	"IPAMBlock",	read_calico_block },
 	{ CRD,		"IPAMBlock",	read_calico_block },
+	{ OPERATOR,	"Installation",	read_calico_installation },
+	{ CILIUM,	"CiliumNode",	read_cilium_node },
 	{ "v1",		"Node",		read_kube_node },
+	/* What "kubectl get" of several kinds may hold beside, to no effect. */
+	{ "v1",		"ConfigMap",	skip },
+	{ "v1",		"Endpoints",	skip },
+	{ "v1",		"Event",	skip },
+	{ "v1",		"Namespace",	skip },
+	{ "v1",		"Pod",		skip },
+	{ "v1",		"Secret",	skip },
+	{ "v1",		"Service",	skip },
+	{ "v1",		"ServiceAccount", skip },
 };
 
-/* What a "kubectl get" of several kinds may hold beside, to no effect. */
-static const struct reader beside[] = {
-	{ CALICO,	"BGPPeer",		skip },
-	{ CALICO,	"BGPConfiguration",	skip },
-	{ CALICO,	"FelixConfiguration",	skip },
-	{ CALICO,	"ClusterInformation",	skip },
-	{ CALICO,	"IPAMConfig",		skip },
-	{ CRD,		"IPAMConfig",		skip },
-	{ CRD,		"IPAMHandle",		skip },
+/* Groups whose other kinds are for nothing here. */
+static const char *const beside[] = {
+	CALICO, CRD, OPERATOR, CILIUM, "apps", "batch", "discovery.k8s.io", "policy",
+	"networking.k8s.io", "apiextensions.k8s.io", "rbac.authorization.k8s.io",
 };
+
+/* Whether an apiVersion is of a group, whatever the version of it. */
+static bool is_of(const char *api, const char *group)
+{
+	size_t n = strlen(group);
+
+	return !strncmp(api, group, n) && (!api[n] || (api[n] == '/' && api[n + 1] == 'v'));
+}
 
 static const struct reader *find(const char *api, const char *kind)
 {
+	static const struct reader other = { .read = skip };
 	size_t i;
 
 	for (i = 0; i < sizeof(readers) / sizeof(*readers); i++)
-		if (!strcmp(readers[i].api, api) && !strcmp(readers[i].kind, kind))
+		if (is_of(api, readers[i].group) && !strcmp(readers[i].kind, kind))
 			return &readers[i];
 	for (i = 0; i < sizeof(beside) / sizeof(*beside); i++)
-		if (!strcmp(beside[i].api, api) && !strcmp(beside[i].kind, kind))
-			return &beside[i];
+		if (is_of(api, beside[i]))
+			return &other;
 	return NULL;
 }
 

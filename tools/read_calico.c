@@ -4,6 +4,7 @@
  * group crd.projectcalico.org, "kubectl get" print them.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "cluster.h"
 #include "err.h"
@@ -64,7 +65,7 @@ int read_calico_node(struct cluster *c, const struct doc_node *doc)
 	if (doc_string(bgp, "ipv4IPIPTunnelAddr", &n) < 0 ||
 	    (n && !cluster_is_none(n) && cluster_tunnel(node, n)))
 		return -1;
-	if (doc_seq(status, "podCIDRs", &n) < 0 || (n && cluster_cidrs(node, n)))
+	if (doc_seq(status, "podCIDRs", &n) < 0 || (n && cluster_cidrs(node, CIDRS_KUBERNETES, n)))
 		return -1;
 	return addresses(node, spec);
 }
@@ -90,6 +91,27 @@ static int mode(const struct doc_node *spec, const char *field, int *out)
 		}
 	return doc_fail(n, "\"%s\" is not Always, CrossSubnet or Never",
 			err_safe(n->text));
+}
+
+/* Of Calico 2.x: spec.ipip, and nat-outgoing. */
+static int old_pool(struct cluster_pool *pool, const struct doc_node *spec)
+{
+	const struct doc_node *ipip, *n;
+	bool enabled = false, nat = false;
+
+	if (doc_map(spec, "ipip", &ipip) < 0 || doc_bool(ipip, "enabled", &enabled) < 0 ||
+	    doc_string(ipip, "mode", &n) < 0 || doc_bool(spec, "nat-outgoing", &nat) < 0)
+		return -1;
+	pool->nat_outgoing |= nat;
+	if (!ipip || !enabled)
+		return 0;
+	if (!n || !strcasecmp(n->text, "always"))
+		pool->mode = POOL_ALWAYS;
+	else if (!strcasecmp(n->text, "cross-subnet") || !strcasecmp(n->text, "crosssubnet"))
+		pool->mode = POOL_CROSS_SUBNET;
+	else
+		return doc_fail(n, "\"%s\" is not always or cross-subnet", err_safe(n->text));
+	return 0;
 }
 
 int read_calico_pool(struct cluster *c, const struct doc_node *doc)
@@ -123,9 +145,69 @@ int read_calico_pool(struct cluster *c, const struct doc_node *doc)
 	    doc_bool(spec, "disabled", &pool.disabled) < 0 ||
 	    doc_uint(spec, "blockSize", 0, addr_bits(&pool.cidr.addr), &block) < 0)
 		return -1;
+	if (old_pool(&pool, spec))
+		return -1;
 	pool.vxlan = m != POOL_NEVER;
 	if (pool.vxlan && pool.mode != POOL_NEVER)
 		return doc_fail(cidr, "pool %s has both ipipMode and vxlanMode: set one to Never",
 				err_safe(pool.name));
 	return cluster_pool(c, &pool);
+}
+
+/* One of an Installation's pools. */
+static int asked_pool(struct cluster *c, const struct doc_node *doc)
+{
+	static const struct {
+		const char *word;
+		enum pool_mode mode;
+		bool vxlan;
+	} words[] = {
+		{ "IPIP", POOL_ALWAYS, false },
+		{ "IPIPCrossSubnet", POOL_CROSS_SUBNET, false },
+		{ "VXLAN", POOL_NEVER, true },
+		{ "VXLANCrossSubnet", POOL_NEVER, true },
+		{ "None", POOL_NEVER, false },
+	};
+	struct cluster_pool pool = { .mode = POOL_ALWAYS, .asked = true };
+	const struct doc_node *cidr, *name, *n;
+	const char *wrong;
+	size_t i = 0;
+
+	if (doc_string(doc, "cidr", &cidr) < 0 || doc_string(doc, "name", &name) < 0 ||
+	    doc_string(doc, "encapsulation", &n) < 0)
+		return -1;
+	if (!cidr)
+		return doc_fail(doc, "cidr is missing: add it");
+	wrong = prefix_parse(&pool.cidr, cidr->text);
+	if (wrong)
+		return doc_fail(cidr, "%s", wrong);
+	pool.name = name ? name->text : cidr->text;
+	pool.at = cidr;
+	if (n) {
+		while (i < sizeof(words) / sizeof(*words) && strcmp(words[i].word, n->text))
+			i++;
+		if (i == sizeof(words) / sizeof(*words))
+			return doc_fail(n, "\"%s\" is not IPIP, IPIPCrossSubnet, VXLAN, VXLANCrossSubnet or None",
+					err_safe(n->text));
+		pool.mode = words[i].mode;
+		pool.vxlan = words[i].vxlan;
+	}
+	if (doc_string(doc, "natOutgoing", &n) < 0)
+		return -1;
+	pool.nat_outgoing = !n || !strcmp(n->text, "Enabled");
+	return cluster_pool(c, &pool);
+}
+
+int read_calico_installation(struct cluster *c, const struct doc_node *doc)
+{
+	const struct doc_node *spec, *net, *pools;
+	size_t i;
+
+	if (doc_map(doc, "spec", &spec) < 0 || doc_map(spec, "calicoNetwork", &net) < 0 ||
+	    doc_seq(net, "ipPools", &pools) < 0)
+		return -1;
+	for (i = 0; pools && i < pools->n; i++)
+		if (asked_pool(c, pools->child[i]))
+			return -1;
+	return 0;
 }

@@ -19,6 +19,12 @@ static int annotations(struct cluster_node *node, const struct doc_node *doc)
 		{ "flannel.alpha.coreos.com/public-ip", FACT_FLANNEL },
 		{ "flannel.alpha.coreos.com/public-ipv6", FACT_FLANNEL },
 	};
+	/* Networks whose IPAM is their own say here what a node has. */
+	static const char *const cidrs[] = {
+		"network.cilium.io/ipv4-pod-cidr", "network.cilium.io/ipv6-pod-cidr",
+		"io.cilium.network.ipv4-pod-cidr", "io.cilium.network.ipv6-pod-cidr",
+		"kube-router.io/pod-cidrs", "kube-router.io/pod-cidr",
+	};
 	const struct doc_node *a, *n;
 	size_t i;
 
@@ -28,6 +34,10 @@ static int annotations(struct cluster_node *node, const struct doc_node *doc)
 		if (doc_string(a, underlay[i].key, &n) < 0 ||
 		    (n && !cluster_is_none(n) &&
 		     cluster_underlay(node, underlay[i].rank, n)))
+			return -1;
+	for (i = 0; i < sizeof(cidrs) / sizeof(*cidrs); i++)
+		if (doc_string(a, cidrs[i], &n) < 0 ||
+		    (n && cluster_cidrs(node, CIDRS_IPAM, n)))
 			return -1;
 	if (doc_string(a, "projectcalico.org/IPv4IPIPTunnelAddr", &n) < 0 ||
 	    (n && !cluster_is_none(n) && cluster_tunnel(node, n)))
@@ -96,9 +106,10 @@ int read_kube_node(struct cluster *c, const struct doc_node *doc)
 		return -1;
 	node = cluster_node(c, name);
 	/* podCIDR is the first of podCIDRs, from before there could be two. */
-	if (doc_seq(spec, "podCIDRs", &n) < 0 || (n && cluster_cidrs(node, n)) ||
+	if (doc_seq(spec, "podCIDRs", &n) < 0 ||
+	    (n && cluster_cidrs(node, CIDRS_KUBERNETES, n)) ||
 	    doc_string(spec, "podCIDR", &n) < 0 ||
-	    (n && cluster_cidrs(node, n)))
+	    (n && cluster_cidrs(node, CIDRS_KUBERNETES, n)))
 		return -1;
 	if (annotations(node, doc) || os(node, doc, status))
 		return -1;

@@ -87,7 +87,7 @@ static const struct cluster_node *choose_node(const struct cluster *c,
 	size_t i, len = 0;
 
 	if (!name) {
-		gethostname(host, sizeof(host) - 1);
+		cluster_hostname(host, sizeof(host));
 		name = host;
 	}
 	node = cluster_find(c, name);
