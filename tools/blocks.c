@@ -22,7 +22,9 @@ static int blocks_by_cidr(const void *a, const void *b)
 {
 	const struct cluster_block *x = a, *y = b;
 
-	return prefix_cmp(&x->cidr, &y->cidr);
+	int r = prefix_cmp(&x->cidr, &y->cidr);
+
+	return r ? r : y->itself - x->itself;
 }
 
 static int blocks_by_node(const void *a, const void *b)
@@ -48,7 +50,9 @@ static int leases_by_node(const void *a, const void *b)
 	return r ? r : leases_by_address(a, b);
 }
 
-/* BlockAffinity and IPAMBlock tell of the same block: one of them is enough. */
+/* BlockAffinity and IPAMBlock tell of the same block: one of them is enough. An affinity may
+ * be left over; what the block itself says is right.
+ */
 static int check_blocks(struct cluster *c)
 {
 	struct cluster_block *v = c->blocks;
@@ -61,10 +65,12 @@ static int check_blocks(struct cluster *c)
 			v[n++] = v[i];
 			continue;
 		}
-		if (strcmp(v[n - 1].node, v[i].node))
-			return doc_fail(v[i].at, "the block %s is of node %s, but of node %s at %s: correct one of them",
+		if (strcmp(v[n - 1].node, v[i].node) && v[n - 1].itself == v[i].itself)
+			return doc_fail(v[i].at, "the block %s is of node %s, but of node %s at %s: %s",
 					prefix_str(&v[i].cidr), err_safe(v[i].node),
-					err_safe(v[n - 1].node), doc_where(v[n - 1].at));
+					err_safe(v[n - 1].node), doc_where(v[n - 1].at),
+					v[i].itself ? "correct one of them" :
+					"add its IPAMBlock, which decides, or correct one of them");
 	}
 	c->n_blocks = n;
 	if (n)

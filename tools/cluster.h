@@ -78,6 +78,7 @@ struct cluster_pool {
 struct cluster_block {
 	struct prefix cidr;
 	const char *node;
+	bool itself;		/* the IPAMBlock says so, and not an affinity to it */
 	const struct doc_node *at;
 };
 

@@ -249,17 +249,21 @@ static int clash(const char *what, const struct claim *a, const struct claim *b)
 
 /*
  * Prefixes either nest or are apart: once sorted, an overlap shows between
- * neighbours.
+ * neighbours. Blocks may nest, when their size has changed: the longest match is right.
  */
-static int no_clash(const char *what, struct claim *v, size_t n)
+static int no_clash(const char *what, struct claim *v, size_t n, const struct cluster *blocks)
 {
 	size_t i;
 
 	if (n)
 		qsort(v, n, sizeof(*v), by_prefix);
-	for (i = 1; i < n; i++)
-		if (prefix_covers(&v[i - 1].p, &v[i].p))
+	for (i = 1; i < n; i++) {
+		if (!prefix_covers(&v[i - 1].p, &v[i].p))
+			continue;
+		if (!blocks || !blocks->by_blocks[family_index(&v[i].p.addr)] ||
+		    prefix_eq(&v[i - 1].p, &v[i].p))
 			return clash(what, &v[i - 1], &v[i]);
+	}
 	return 0;
 }
 
@@ -269,7 +273,7 @@ static int not_inside(const struct claim *cidr, size_t n_cidrs,
 {
 	size_t i, lo = 0;
 
-	/* Both are sorted, and cidrs are apart. */
+	/* Both are sorted; a cidr that nests begins where its outer one does, or behind. */
 	for (i = 0; i < n_cidrs; i++) {
 		while (lo < n_ends && addr_cmp(&ends[lo].p.addr, &cidr[i].p.addr) < 0)
 			lo++;
@@ -283,7 +287,7 @@ static int not_inside(const struct claim *cidr, size_t n_cidrs,
 	return 0;
 }
 
-static int check(const struct hosts *h)
+static int check(struct hosts *h, const struct cluster *c)
 {
 	struct claim *ends, *tunnels, *cidrs;
 	size_t i, k, n_cidrs = 0, n_leases = 0, n_ends = 0, n_tunnels = 0;
@@ -317,11 +321,13 @@ static int check(const struct hosts *h)
 			cidrs[n_cidrs++] = (struct claim){ host->cidrs[k].p, host,
 							   host->cidrs[k].at };
 	}
-	ret = no_clash("address", ends, n_ends);
+	ret = no_clash("address", ends, n_ends, NULL);
 	if (!ret)
-		ret = no_clash("pod CIDR", cidrs, n_cidrs);
+		ret = no_clash("pod CIDR", cidrs, n_cidrs, c);
+	for (i = 1; i < n_cidrs; i++)
+		h->nested |= prefix_covers(&cidrs[i - 1].p, &cidrs[i].p);
 	if (!ret)
-		ret = no_clash("tunnel address", tunnels, n_tunnels);
+		ret = no_clash("tunnel address", tunnels, n_tunnels, NULL);
 	for (i = 0; i < h->n; i++) {
 		host = &h->v[i];
 		for (k = 0; k < host->n_leases; k++)
@@ -331,7 +337,7 @@ static int check(const struct hosts *h)
 					host->leases[k].p, host, host->leases[k].at };
 	}
 	if (!ret)
-		ret = no_clash("overlay address", tunnels, n_tunnels);
+		ret = no_clash("overlay address", tunnels, n_tunnels, NULL);
 	if (!ret)
 		ret = not_inside(cidrs, n_cidrs, ends, n_ends);
 	free(ends);
@@ -381,7 +387,7 @@ int hosts_compute(struct hosts *h, const struct cluster *c, const struct cluster
 		if (ret)
 			return -1;
 	}
-	return check(h);
+	return check(h, c);
 }
 
 void hosts_free(struct hosts *h)

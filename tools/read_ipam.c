@@ -160,6 +160,7 @@ int read_calico_block(struct cluster *c, const struct doc_node *doc)
 	if (affinity && !strncmp(affinity->text, host, sizeof(host) - 1)) {
 		b.node = affinity->text + sizeof(host) - 1;
 		b.at = affinity;
+		b.itself = true;
 		cluster_block(c, &b);
 	} else if (affinity && strncmp(affinity->text, virtual, sizeof(virtual) - 1)) {
 		return doc_fail(affinity, "\"%s\" is not host: and the name of a node",

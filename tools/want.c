@@ -223,8 +223,26 @@ static size_t peer_of_host(struct want *w, const struct ends *ends, const struct
 	return (size_t)(p - w->peers);
 }
 
+/* Has another host a longer prefix with the address than this one? */
+static bool shadowed(const struct hosts *h, const struct host *host, const struct addr *a)
+{
+	int own = -1, other = -1;
+
+	for (size_t i = 0; h->nested && i < h->n; i++) {
+		int *best = &h->v[i] == host ? &own : &other;
+
+		for (size_t k = 0; k < h->v[i].n_cidrs; k++) {
+			const struct prefix *p = &h->v[i].cidrs[k].p;
+
+			if (prefix_contains(p, a) && p->len > *best)
+				*best = p->len;
+		}
+	}
+	return other > own;
+}
+
 static void add_host(struct want *w, const struct ends *ends, const struct cluster *c,
-		     const struct host *self, const struct host *host)
+		     const struct hosts *h, const struct host *self, const struct host *host)
 {
 	size_t peer = peer_of_host(w, ends, host), i;
 	bool inside[FAMILIES] = { false };
@@ -237,7 +255,8 @@ static void add_host(struct want *w, const struct ends *ends, const struct clust
 		add_behind(w, peer, c, self, host, &host->leases[i], inside);
 	/* The host itself sends from its tunnel address. */
 	for (f = 0; f < FAMILIES; f++) {
-		if (inside[f] || !host->tunnel_at[f])
+		if (!host->tunnel_at[f] ||
+		    (inside[f] && !shadowed(h, host, &host->tunnel[f])))
 			continue;
 		tunnel.p = prefix_host(&host->tunnel[f]);
 		tunnel.at = host->tunnel_at[f];
@@ -285,7 +304,7 @@ static void from_nodes(struct want *w, const struct cluster *c,
 	add_self(w, c, self);
 	for (i = 0; i < h->n; i++)
 		if (&h->v[i] != self)
-			add_host(w, &ends, c, self, &h->v[i]);
+			add_host(w, &ends, c, h, self, &h->v[i]);
 	free(ends.v);
 
 	for (i = 0; i < c->n_pools; i++) {

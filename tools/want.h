@@ -125,6 +125,7 @@ struct hosts {
 	size_t n;
 	const struct cluster_node **left_out;
 	size_t n_left_out;
+	bool nested;			/* some prefix lies in another one */
 };
 
 /* In the order of c->nodes, but for those that are left out with a warning, and checked
