@@ -335,6 +335,7 @@ static void wanted_route(const struct ctx *c, size_t i, struct rtroute *r)
 	switch (c->way[i].kind) {
 	case WANT_BLACKHOLE:
 		r->type = RTN_BLACKHOLE;
+		r->metric = RTROUTE_METRIC_LAST;
 		break;
 	case WANT_UNDERLAY:
 		r->gw = c->way[i].hop.gw;
@@ -374,33 +375,34 @@ static int in_the_way(const struct ctx *c, const struct want_route *wr,
 			rtroute_proto_name(r->proto));
 }
 
+/* The metric of a wanted route, as the kernel shows it. */
+static uint32_t metric_of(const struct want_route *wr)
+{
+	return wr->kind == WANT_BLACKHOLE ? RTROUTE_METRIC_LAST :
+	       rtroute_metric(&(struct rtroute){ .dst = wr->dst });
+}
+
 /* One wanted destination, and the N routes that the kernel has to it. */
 static int one_dst(struct ctx *c, size_t i, const struct rtroute *have, size_t n)
 {
 	const struct want_route *wr = &c->w->routes[i];
+	const uint32_t metric = metric_of(wr);
 	const struct rtroute *old = NULL;
 	struct rtroute r;
 	struct change *ch;
 	size_t k;
 
 	for (k = 0; k < n; k++) {
-		/* One with a higher metric is never taken. */
-		if (have[k].metric > rtroute_metric(&have[k]) || have[k].tos)
+		/*
+		 * One with a higher metric is never taken. A blackhole is to be taken
+		 * last: what a bridge or a pod has to the same prefix is not in its way.
+		 */
+		if (have[k].metric > metric || have[k].tos ||
+		    (wr->kind == WANT_BLACKHOLE && have[k].metric < metric))
 			continue;
 		if (have[k].proto == RTPROT_IPMESH &&
-		    !(have[k].oif && have_other_mesh(c->h, have[k].oif))) {
+		    !(have[k].oif && have_other_mesh(c->h, have[k].oif)))
 			continue;
-		}
-		/*
-		 * A bridge of pods with the block's own prefix does what the
-		 * blackhole is for.
-		 */
-		if (wr->kind == WANT_BLACKHOLE && have[k].proto == RTPROT_KERNEL) {
-			for (k = 0; k < n; k++)
-				if (is_ours(c, &have[k]))
-					remove_route(c, &have[k]);
-			return 0;
-		}
 		return in_the_way(c, wr, &have[k]);
 	}
 	wanted_route(c, i, &r);
@@ -408,8 +410,7 @@ static int one_dst(struct ctx *c, size_t i, const struct rtroute *have, size_t n
 		if (have[k].proto != RTPROT_IPMESH)
 			continue;
 		/* The kernel uses, and replaces, the first of a key. */
-		if (have[k].metric == rtroute_metric(&have[k]) && !have[k].tos &&
-		    !old)
+		if (have[k].metric == metric && !have[k].tos && !old)
 			old = &have[k];
 		else if (is_ours(c, &have[k]))
 			remove_route(c, &have[k]);

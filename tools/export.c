@@ -264,11 +264,12 @@ static void put_blackholes(struct export *x)
 	for (size_t i = 0; i < h->routes.n; i++) {
 		r = &h->routes.v[i];
 		if (r->type != RTN_BLACKHOLE || r->proto != RTPROT_IPMESH ||
-		    r->tos || r->metric != rtroute_metric(r) ||
+		    r->tos || (r->metric != RTROUTE_METRIC_LAST && r->metric != rtroute_metric(r)) ||
 		    prefix_among(x->cidrs, x->n_cidrs, &r->dst) ||
 		    block_of_other(h, &r->dst))
 			continue;
-		v[n++] = r->dst;
+		if (!n || !prefix_eq(&v[n - 1], &r->dst))
+			v[n++] = r->dst;
 	}
 	put_prefixes(x->spec, "blackhole", v, n);
 	free(v);

@@ -69,6 +69,9 @@ static inline uint32_t rtroute_metric(const struct rtroute *r)
 	return r->dst.addr.family == AF_INET6 ? 1024 : 0;
 }
 
+/* The metric of our blackholes: any other route to the same prefix goes before. */
+#define RTROUTE_METRIC_LAST	UINT32_MAX
+
 /* "10.244.1.0/24 via 172.16.40.198 dev eth0 onlink", as ip prints it; static. */
 const char *rtroute_str(const struct rtroute *r);
 

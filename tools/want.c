@@ -283,7 +283,9 @@ static void add_self(struct want *w, const struct cluster *c,
 	}
 	for (i = 0; i < self->n_cidrs; i++) {
 		pool = pool_of(c, &self->cidrs[i].p);
-		if (!pool || !pool->vxlan)
+		/* a single address has its pod's own route, or nothing */
+		if ((!pool || !pool->vxlan) &&
+		    self->cidrs[i].p.len < addr_bits(&self->cidrs[i].p.addr))
 			add_route(w, &self->cidrs[i].p, WANT_BLACKHOLE, 0,
 				  self->cidrs[i].at);
 	}
