@@ -25,6 +25,7 @@ static const char usage[] =
 	"  projectcalico.org/v3  Node, IPPool (calicoctl get node|ippool -o yaml|json),\n"
 	"                        BlockAffinity, IPAMBlock\n"
 	"  v1                    Node (kubectl get nodes -o json|yaml)\n"
+	"  operator.tigera.io    Installation;  cilium.io: CiliumNode\n"
 	"  and lists of them; crd.projectcalico.org/v1 too\n"
 	"\n"
 	"  -f FILE          a file, a directory of *.yaml, *.yml and *.json, or - for\n"
