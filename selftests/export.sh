@@ -262,8 +262,8 @@ devices() {
 	tool "$a" link add ipmesh0 local 172.16.40.199 address 10.244.0.1/32
 	tool "$a" link add ipmesh1 address 10.245.0.1/32
 	ip_batch "$a" <<-END
-		route add blackhole 10.244.0.0/24 proto ipmesh
-		route add blackhole 10.245.0.0/24 proto ipmesh
+		route add blackhole 10.244.0.0/24 proto ipmesh metric 4294967295
+		route add blackhole 10.245.0.0/24 proto ipmesh metric 4294967295
 	END
 	export_doc "$a" ipmesh1
 	equal "one" "$(grep -e name: -e 10.24 <<<"$doc")" "  name: ipmesh1

@@ -42,10 +42,21 @@ const char *args_word(struct args *a)
 	return NULL;
 }
 
+/* What stands here of global options; the command's own may follow. */
+static void pass_globals(struct args *a)
+{
+	int taken;
+
+	while (!a->status && *a->at && (taken = cmd_option(a->at, &a->status)))
+		a->at += taken;
+}
+
 bool args_flag(struct args *a, const char *brief, const char *option, bool *seen)
 {
-	const char *w = *a->at;
+	const char *w;
 
+	pass_globals(a);
+	w = *a->at;
 	if (a->status || !w || !((brief && !strcmp(w, brief)) || (option && !strcmp(w, option))))
 		return false;
 	a->at++;
@@ -69,8 +80,10 @@ static const char *behind(const char *w, const char *brief, const char *option)
 
 bool args_option(struct args *a, const char *brief, const char *option, const char **value)
 {
-	const char *w = *a->at, *v, *word;
+	const char *w, *v, *word;
 
+	pass_globals(a);
+	w = *a->at;
 	if (a->status || !w)
 		return false;
 	v = behind(w, brief, option);
