@@ -36,8 +36,8 @@ blocks_of_master="10.244.0.70 via 172.16.41.196 dev ipmesh0 onlink
 10.245.1.0/26 via 172.16.40.198 dev ens160
 10.245.2.0/26 via 172.16.41.196 dev ipmesh0 onlink
 10.246.1.0/26 via 172.16.40.198 dev ipmesh0 onlink
-blackhole 10.244.0.0/26
-blackhole 10.244.0.64/26"
+blackhole 10.244.0.0/26 metric 4294967295
+blackhole 10.244.0.64/26 metric 4294967295"
 
 leases_of_master="10.244.0.70 via 172.16.41.196 dev ipmesh0 onlink
 10.244.0.9 via 172.16.40.198 dev ipmesh0 onlink
@@ -47,8 +47,8 @@ leases_of_master="10.244.0.70 via 172.16.41.196 dev ipmesh0 onlink
 10.245.1.0/26 via 172.16.40.198 dev ens160
 10.245.2.0/26 via 172.16.41.196 dev ipmesh0 onlink
 10.246.1.0/26 via 172.16.40.198 dev ipmesh0 onlink
-blackhole 10.244.0.0/26
-blackhole 10.244.0.64/26"
+blackhole 10.244.0.0/26 metric 4294967295
+blackhole 10.244.0.64/26 metric 4294967295"
 
 affinities() {
 	local form got
@@ -139,8 +139,8 @@ pool_routes() {
 10.245.0.0/16 dev ipmesh0 scope link
 10.245.1.0/26 via 172.16.40.198 dev ens160
 10.246.0.0/16 dev ipmesh0 scope link
-blackhole 10.244.0.0/26
-blackhole 10.244.0.64/26"
+blackhole 10.244.0.0/26 metric 4294967295
+blackhole 10.244.0.64/26 metric 4294967295"
 	blocks_hosts
 	apply "$master" "${cluster[@]}" -f kubectl-ipamblocks.json --node k8s-master \
 		--routes pool >/dev/null
@@ -172,7 +172,7 @@ no_block() {
 	apply "$master" "${cluster[@]}" -f "$tmp/blocks.yaml" --node k8s-master >/dev/null
 	equal "routes" "$(routes "$master")" "10.244.0.70 via 172.16.41.196 dev ipmesh0 onlink
 10.244.1.1 via 172.16.40.198 dev ipmesh0 onlink
-blackhole 10.244.0.0/26"
+blackhole 10.244.0.0/26 metric 4294967295"
 }
 
 # Kubernetes' pod CIDRs of one family, blocks of the other.
