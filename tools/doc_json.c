@@ -92,11 +92,12 @@ static void pass_space(struct text *t)
 	}
 }
 
-static size_t lines_of(const struct text *t)
+/* Lines before a place; only for who has to say it. */
+static size_t lines_before(const struct text *t, size_t at)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < t->at; i++)
+	for (size_t i = 0; i < at; i++)
 		n += t->buf[i] == '\n';
 	return n;
 }
@@ -115,7 +116,7 @@ char *doc_parse_json(struct doc_set *set, const char *file, const char *buf, siz
 	struct json_source source = { .take = take, .peek = peek, .data = &t };
 	struct doc_node *doc;
 	json_error_t e;
-	size_t line;
+	size_t begun;
 	json_t *j;
 
 	/* Several documents may follow each other, as kubectl's watch prints. */
@@ -123,10 +124,11 @@ char *doc_parse_json(struct doc_set *set, const char *file, const char *buf, siz
 		pass_space(&t);
 		if (t.at == t.len)
 			return NULL;
-		line = lines_of(&t);
+		begun = t.at;
 		j = json_read(&source, &e);
 		if (!j)
-			return xasprintf("%s:%zu: %s%s", file, line + (size_t)e.line, e.text,
+			return xasprintf("%s:%zu: %s%s", file,
+					 lines_before(&t, begun) + (size_t)e.line, e.text,
 					 json_error_code(&e) == json_error_premature_end_of_input ?
 					 ": the file is truncated" : "");
 		doc = convert(j, file, 0);
