@@ -277,8 +277,9 @@ lower_up() {
 	ip_batch "$1" <<-END
 		link set dummy0 addrgenmode none up
 		addr replace 192.0.2.$2/32 dev dummy0
-		addr replace fd00:99::$2/128 dev dummy0 nodad
 	END
+	[ "$(in_ns "$1" sysctl -n net.ipv6.conf.dummy0.disable_ipv6)" = 1 ] ||
+		ip -n "$1" addr replace "fd00:99::$2/128" dev dummy0 nodad
 }
 
 # over NS N FAMILY: a device there, bound to dummy0
@@ -318,12 +319,16 @@ hierarchical() {
 	# let in that comes by the VRF
 	# shellcheck disable=SC2086
 	ip -n "$a" addr add "$net" dev eth0 $nodad
+	# nothing else tells of the routes when the device has no IPv6
+	in_ns "$a" sysctl -qw net.ipv6.conf.dummy0.disable_ipv6=1
+	ping_of "$a" "$address" -I over
 	heard_a=$(count "$a" ipmesh0 rx_packets)
 	heard_b=$(count "$b" ipmesh0 rx_packets)
 	lower_out "$a" 1
 	busywait has_mtu "$a" $((1400 - ${header[$family]} - 8))
 	once "$a" "$address" -I over
 	once "$b" "$(own_of "$address")" -I over
+	in_ns "$a" sysctl -qw net.ipv6.conf.dummy0.disable_ipv6=0
 	lower_in "$a" 1
 	ping_of "$a" "$address" -I over
 	counts "$a" ipmesh0 -- rx_packets=$((heard_a + 3)) rx_dropped=0
@@ -336,6 +341,11 @@ hierarchical() {
 	ip -n "$a" link set other0 up
 	once "$b" "$(own_of "$address")" -I over
 	busywait is 1 count "$a" other0 rx_dropped
+	counts "$a" ipmesh0 -- rx_packets=0 rx_dropped=0
+	# whichever was set up last
+	mesh -n "$a" link set ipmesh0 ttl 9
+	once "$b" "$(own_of "$address")" -I over
+	busywait is 2 count "$a" other0 rx_dropped
 	counts "$a" ipmesh0 -- rx_packets=0 rx_dropped=0
 	# a VRF that goes with its namespace has something to say of its ports
 	ip_batch "$a" <<-END

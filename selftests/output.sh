@@ -520,6 +520,11 @@ into_vrf() {
 	arrived 5
 	equal "packets that the VRF's hook saw" "$(seen "$a" "inet t")" "3 "
 	no_rules "$a"
+	# its queue sees them without any hook
+	in_ns "$a" tc qdisc add dev v root pfifo
+	send_some "$a" 2
+	arrived 2
+	contains "the VRF's queue" "$(in_ns "$a" tc -s qdisc show dev v)" " 2 pkt "
 	ip -n "$a" link set eth0 nomaster
 	send_some "$a" 2
 	arrived 2

@@ -60,6 +60,7 @@ narrow() {
 		for address in 10.244.2.7 fd10:2::7; do
 			learns "$pod" "$address" "$mtu"
 		done
+		[ "$family" = 6 ] || learned_endpoint
 		equal "icmp_errors" "$(count "$a" ipmesh0 icmp_errors "$(endpoint "$family")")" 1
 		# the MTU of the device is not the affair of one path
 		contains "link" "$(ip -n "$a" link show ipmesh0)" "mtu $((1500 - $(overhead "$family" "$encap"))) "
@@ -71,6 +72,18 @@ endpoint() {
 	4) echo 172.16.50.2 ;;
 	6) echo fd00:50::2 ;;
 	esac
+}
+
+# A destination whose path MTU is learned is its own nexthop: also where it is the endpoint
+# of another peer, the packet is for the one whose CIDR it is in.
+learned_endpoint() {
+	mesh -n "$a" peer set ipmesh0 172.16.50.2 cidr 192.168.9.0/24
+	mesh -n "$a" peer new ipmesh0 192.168.9.2
+	ip -n "$a" route add 192.168.9.0/24 dev ipmesh0
+	ip -n "$b" addr add 192.168.9.2/32 dev ipmesh0
+	learns "$a" 192.168.9.2 "$mtu"
+	ping_of "$a" 192.168.9.2
+	counts "$a" ipmesh0 192.168.9.2 -- tx_packets=0
 }
 
 narrow_ipv4() {

@@ -285,20 +285,45 @@ rules() {
 	busywait is 2 count "$a" ipmesh0 wrong_dev
 	received "$a" 1 2
 	ip -n "$a" route del blackhole 172.16.40.2
-	# the mark is what rules see, too, and a change of it is one of the way
-	ip -n "$a" rule del from 172.16.41.1 table 41
-	ip -n "$a" rule add fwmark 7 table 41
+}
+
+# The mark is what rules see, too: a change of it is one of the way. IPv6 has no other
+# sign of it than the device's.
+settings_of() {
+	local family=$1 here net via any encap=none
+	case $family in
+	4)	here=172.16.41.1 net=172.16.40.0/24 via=172.16.41.2 any=0.0.0.0 ;;
+	6)	here=fd00:41::1 net=fd00::/64 via=fd00:41::2 any=:: ;;
+	esac
+	by_eth1() {
+		tunnelled "$b" eth1 02:00:00:00:00:01 "$(underlay "$family" 2)" "$here" \
+			10.244.2.1 10.244.1.1
+	}
+	nodes
+	second_link
+	mesh_nodes "$family"
+	rp_filter "$a" 0 eth0 eth1
+	mesh -n "$a" link set ipmesh0 local "$any"
+	ip -n "$a" route add "$net" via "$via" dev eth1 table 41
+	ip -n "$a" "-$family" rule add fwmark 7 table 41
+	by_eth1
+	busywait is 1 count "$a" ipmesh0 wrong_dev
 	mesh -n "$a" link set ipmesh0 fwmark 7
-	tunnelled "$b" eth1 02:00:00:00:00:01 172.16.40.2 172.16.41.1 10.244.2.1 10.244.1.1
-	busywait is 2 count "$a" ipmesh0 rx_packets
+	by_eth1
+	busywait is 1 count "$a" ipmesh0 rx_packets
 	mesh -n "$a" link set ipmesh0 fwmark 0
-	tunnelled "$b" eth1 02:00:00:00:00:01 172.16.40.2 172.16.41.1 10.244.2.1 10.244.1.1
-	busywait is 3 count "$a" ipmesh0 wrong_dev
+	by_eth1
+	busywait is 2 count "$a" ipmesh0 wrong_dev
 	# the lower device is one by word, not by a route
 	mesh -n "$a" link set ipmesh0 dev eth1
-	tunnelled "$b" eth1 02:00:00:00:00:01 172.16.40.2 172.16.41.1 10.244.2.1 10.244.1.1
-	busywait is 3 count "$a" ipmesh0 rx_packets
-	received "$a" 3 3
+	by_eth1
+	busywait is 2 count "$a" ipmesh0 rx_packets
+	received "$a" 2 2
+}
+
+settings() {
+	settings_of 4
+	settings_of 6
 }
 
 # Every device has the prefix of link-local addresses, that of a pod too.
@@ -642,5 +667,5 @@ follows() {
 	equal "what is left" "$(in_ns "$a" nft list ruleset)" ""
 }
 
-run_tests own_node own_vrf asymmetric equal_ways rules link_local inside self open_device \
+run_tests own_node own_vrf asymmetric equal_ways rules settings link_local inside self open_device \
 	for_node for_another foreign own_traffic inner_tunnels follows

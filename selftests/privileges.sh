@@ -278,6 +278,14 @@ one_more() {
 	by root ip link add "$1" type ipmesh local "$2"
 }
 
+# beside the first, which stays $pod and $keeper
+container_two() {
+	local first=$keeper pod
+	container
+	by root ip link add m1 type ipmesh
+	keeper=$first
+}
+
 device_limit() {
 	local i
 	container
@@ -296,6 +304,8 @@ device_limit() {
 	refused "A user namespace has at most 256 ipmesh devices" by root ip link add m257 type ipmesh
 	by root ip link del m1
 	by root ip link add m1 type ipmesh
+	# nor has another container that its root has made
+	container_two
 	# the host has no such limit
 	ip -n "$pod" link set m2 netns 1
 	ip link del m2

@@ -167,9 +167,22 @@ device_first() {
 
 # With hooks of connection tracking, and of the module ahead of them: it goes with traffic
 # in them, and an underlay goes that has them, with its device inside and elsewhere.
+# hooks NS: how many of ours are there
+hooks() {
+	in_ns "$1" nft list hooks ip | grep -c "ipmesh" || true
+}
+
 not_tracked() {
 	local i ns
 	begin
+	two_nodes
+	mesh -n "$a" link set ipmesh0 notrack on
+	if [ "$(hooks "$a")" -gt 0 ]; then
+		ip -n "$a" link del ipmesh0
+		equal "hooks of a device that went" "$(hooks "$a")" 0
+	else
+		echo "# this kernel does not list hooks"
+	fi
 	for i in module inside elsewhere; do
 		two_nodes
 		for ns in "$a" "$b"; do
