@@ -290,20 +290,16 @@ rules() {
 # The mark is what rules see, too: a change of it is one of the way. IPv6 has no other
 # sign of it than the device's.
 settings_of() {
-	local family=$1 here net via any encap=none
-	case $family in
-	4)	here=172.16.41.1 net=172.16.40.0/24 via=172.16.41.2 any=0.0.0.0 ;;
-	6)	here=fd00:41::1 net=fd00::/64 via=fd00:41::2 any=:: ;;
-	esac
+	local family=$1 net=172.16.40.0/24 via=172.16.41.2 encap=none
+	[ "$family" = 4 ] || net=fd00::/64 via=fd00:41::2
 	by_eth1() {
-		tunnelled "$b" eth1 02:00:00:00:00:01 "$(underlay "$family" 2)" "$here" \
-			10.244.2.1 10.244.1.1
+		tunnelled "$b" eth1 02:00:00:00:00:01 "$(underlay "$family" 2)" \
+			"$(underlay "$family" 1)" 10.244.2.1 10.244.1.1
 	}
 	nodes
 	second_link
 	mesh_nodes "$family"
 	rp_filter "$a" 0 eth0 eth1
-	mesh -n "$a" link set ipmesh0 local "$any"
 	ip -n "$a" route add "$net" via "$via" dev eth1 table 41
 	ip -n "$a" "-$family" rule add fwmark 7 table 41
 	by_eth1

@@ -406,7 +406,7 @@ spec:
 	} >"$tmp/peers.yaml"
 	before=$(memory slab)
 	in_group ipmesh apply --routes pool -f "$tmp/peers.yaml" >/dev/null
-	busywait at_least slab $((before + 1000 * 200))
+	busywait at_least slab $((before + 1000 * 600))
 	# what they drop, whoever sends it: the underlay has no way to any
 	busywait settled slab
 	before=$(memory slab)

@@ -283,7 +283,8 @@ nothing_sent() {
 	local family=$1 cidrs ninth i
 	sending_nodes "$2"
 	peer new ipmesh0 "$ninth" cidr 10.249.0.0/24
-	for i in 1 2 3; do
+	# the moment is short, and so it is tried often
+	for i in {1..40}; do
 		refused "names this pod CIDR twice" peer set ipmesh0 "$ninth" "${cidrs[@]}" "${cidrs[@]:2:2}"
 		refused "names this pod CIDR twice" peer new ipmesh0 "$(underlay "$family" 8)" \
 			"${cidrs[@]}" "${cidrs[@]:2:2}"
