@@ -168,6 +168,8 @@ asymmetric_of() {
 	6)	net=fd00::/64 via=fd00:41::2 other=fd00:41::1 ;;
 	esac
 	ip -n "$b" route add "$(underlay "$family" 1)" via "$other" dev eth1
+	# each CPU remembers for itself
+	one_cpu
 	for encap in none udp; do
 		encap "$a" "$encap"
 		encap "$b" "$encap"
@@ -300,6 +302,8 @@ settings_of() {
 	second_link
 	mesh_nodes "$family"
 	rp_filter "$a" 0 eth0 eth1
+	# whose change would be one of the IPv6 routes
+	in_ns "$a" sysctl -qw net.ipv6.conf.ipmesh0.disable_ipv6=1
 	ip -n "$a" route add "$net" via "$via" dev eth1 table 41
 	ip -n "$a" "-$family" rule add fwmark 7 table 41
 	by_eth1
