@@ -322,6 +322,8 @@ settings_of() {
 }
 
 settings() {
+	# each CPU remembers for itself
+	one_cpu
 	settings_of 4
 	settings_of 6
 }
