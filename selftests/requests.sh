@@ -294,7 +294,7 @@ nothing_sent() {
 	# one that holds it leads to its peer all the time
 	peer set ipmesh0 "$(underlay "$family" 2)" cidr 10.244.8.0/22 cidr fd10:8::/30
 	dropped=$(count "$a" ipmesh0 no_peer)
-	for i in {1..20}; do
+	for i in 1 2 3; do
 		refused "names this pod CIDR twice" peer set ipmesh0 "$ninth" "${cidrs[@]}" "${cidrs[@]:2:2}"
 	done
 	counts "$a" ipmesh0 -- no_peer="$dropped" tx_dropped="$dropped"
