@@ -14,7 +14,7 @@
 
 static const char usage[] =
 	"Usage: ipmesh apply -f FILE|DIR|-… [--node NAME] [--dev DEV] [--node-mask N]\n"
-	"                    [--routes peer|pool] [--strict-documents] [--dry-run]\n"
+	"                    [--routes peer|pool] [--take-over] [--strict-documents] [--dry-run]\n"
 	"       ipmesh apply --remove [--dev DEV] [--dry-run]\n"
 	"       ipmesh apply --watch [--settle SECONDS] -f - [-f FILE|DIR]… [--node NAME] …\n"
 	"\n"
@@ -36,6 +36,9 @@ static const char usage[] =
 	"                   tunnel address is its first host (default: 24)\n"
 	"  --routes FORM    peer (default): a nexthop for each peer and a route for each\n"
 	"                   CIDR; pool: one route for each pool, the device finds the peer\n"
+	"  --take-over      put routes in the place of those of a routing daemon, or of\n"
+	"                   anybody else, that lead to the same nodes; without it they are\n"
+	"                   told, all at once, and nothing is changed\n"
 	"  --strict-documents\n"
 	"                   refuse all when a node is not ready for pods, instead of leaving\n"
 	"                   that one out with a warning\n"
@@ -97,7 +100,7 @@ static int check(struct request *r, const struct values *v)
 	bool in = false;
 
 	if (r->remove && (r->n_files || r->want.node || v->mask || v->form ||
-			  r->watch || v->settle))
+			  r->watch || v->settle || r->want.strict || r->want.take_over))
 		return err_usage("apply: --remove needs no documents: beside it only --dev and --dry-run have a meaning");
 	if (!r->n_files && !r->remove)
 		return err_missing("apply", "-f FILE");
@@ -133,6 +136,7 @@ static int parse(struct request *r, char **argv)
 		    args_flag(&a, NULL, "--remove", &r->remove) ||
 		    args_flag(&a, NULL, "--watch", &r->watch) ||
 		    args_flag(&a, NULL, "--strict-documents", &r->want.strict) ||
+		    args_flag(&a, NULL, "--take-over", &r->want.take_over) ||
 		    args_option_once(&a, NULL, "--node", &r->want.node) ||
 		    args_option_once(&a, NULL, "--dev", &r->want.dev) ||
 		    args_option_once(&a, NULL, "--node-mask", &v.mask) ||

@@ -277,12 +277,16 @@ const char *diff_subject(const struct diff *d, const struct change *c)
 
 static void request_device(struct nl_batch *b, struct change *c, uint32_t ifindex)
 {
+	struct rtlink_change link = c->link;
+
+	/* set_up() does that */
+	link.up = 0;
 	if (c->op == CHANGE_REMOVE)
 		rtlink_del(b, ifindex);
 	else if (c->op == CHANGE_ADD)
-		rtlink_add(b, &c->link);
+		rtlink_add(b, &link);
 	else
-		rtlink_set(b, &c->link);
+		rtlink_set(b, &link);
 }
 
 static void request_address(struct nl_batch *b, struct change *c, uint32_t ifindex)
@@ -491,15 +495,44 @@ static void let_packets_pass(void)
 	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
+/* A device that is to be up is set up when it has its peers: what comes from them until
+ * then is for a tunnel that had it before, and a strict device would drop it.
+ */
+static bool set_up(struct diff *d, struct nl *nl, uint32_t ifindex)
+{
+	struct rtlink_change up = { .ifindex = ifindex, .up = 1 };
+	struct change *c = d->n ? &d->v[0] : NULL;
+	struct nl_batch b;
+	bool good;
+
+	if (!c || c->object != CHANGE_DEVICE || c->op == CHANGE_REMOVE || c->link.up <= 0)
+		return true;
+	nl_batch_init(&b, nl);
+	rtlink_set(&b, &up);
+	good = !nl_send(&b);
+	if (!good) {
+		c->done = false;
+		c->wrong = xstrdup(nl_req_error(&b, 0));
+	}
+	nl_batch_free(&b);
+	return good;
+}
+
 int diff_run(struct diff *d, struct nl *nl)
 {
 	uint32_t ifindex = d->have->exists ? d->have->link.ifindex : 0;
 	struct rtlink l = { 0 };
 	size_t from, to;
-	bool good = true;
+	bool good = true, up = false;
 	int rc;
 
 	for (from = 0; from < d->n && good; from = to) {
+		if (!up && d->v[from].phase > PHASE_PEER) {
+			up = true;
+			good = set_up(d, nl, ifindex);
+			if (!good)
+				break;
+		}
 		if (from && d->v[from].phase >= PHASE_OLD_ROUTE &&
 		    (d->v[from - 1].phase < PHASE_OLD_ROUTE ||
 		     d->v[from].phase == PHASE_OLD_PEER))
@@ -512,6 +545,8 @@ int diff_run(struct diff *d, struct nl *nl)
 			ifindex = l.ifindex;
 		}
 	}
+	if (good && !up)
+		good = set_up(d, nl, ifindex);
 	rc = diff_print(d, false);
 	if (good)
 		return rc;

@@ -64,6 +64,8 @@ static void diff_device(struct diff *d)
 	up = !h->exists || !(h->link.flags & IFF_UP);
 	if (h->exists && !has && !mtu && !up)
 		return;
+	if (!h->exists)
+		rtlink_warn_fallback(d->want->dev);
 	c = diff_add(d, h->exists ? CHANGE_SET : CHANGE_ADD, CHANGE_DEVICE,
 		     PHASE_DEVICE);
 	l = &c->link;

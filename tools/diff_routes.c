@@ -37,6 +37,8 @@ struct ctx {
 	size_t n_gone;
 	struct prefix *cidrs;		/* of all the kernel's peers, sorted */
 	size_t n_cidrs;
+	size_t in_the_way;		/* routes of others, each told */
+	size_t alike;			/* of them, those that lead to the same place */
 };
 
 /* For each of want's peers and each family of its prefixes. */
@@ -363,16 +365,51 @@ static bool same_route(const struct rtroute *want, const struct rtroute *have)
 	       addr_eq(&have->gw, &want->gw);
 }
 
-static int in_the_way(const struct ctx *c, const struct want_route *wr,
-		      const struct rtroute *r)
+/* Does another one's route lead where the wanted one is to? By the endpoint as its
+ * gateway, whatever the device is, or by a tunnel that has no other end.
+ */
+static bool leads_alike(const struct ctx *c, size_t i, const struct rtroute *r)
 {
-	if (r->proto == RTPROT_IPMESH)
-		return doc_fail(wr->at, "%s is a route of another device already: %s",
-				prefix_str(&wr->dst), rtroute_str(r));
-	(void)c;
-	return doc_fail(wr->at, "a route that is not ipmesh's has this destination: %s: remove it: ip route del %s proto %s",
-			rtroute_str(r), prefix_str(&r->dst),
-			rtroute_proto_name(r->proto));
+	const struct want_route *wr = &c->w->routes[i];
+	struct addr gw = addr_unmapped(&r->gw);
+	const struct addr *endpoint;
+	struct rtlink l;
+
+	if (c->way[i].kind == WANT_BLACKHOLE)
+		return r->type == RTN_BLACKHOLE;
+	if (r->type != RTN_UNICAST || r->multipath || !want_has_peer(wr))
+		return false;
+	endpoint = &c->w->peers[wr->peer].endpoint;
+	if (c->way[i].kind == WANT_UNDERLAY)
+		return r->oif == c->way[i].hop.oif && addr_eq(&gw, &c->way[i].hop.gw);
+	if (gw.family)
+		return addr_eq(&gw, endpoint);
+	return !rtlink_get(c->h->nl, NULL, r->oif, &l) && addr_eq(&l.remote, endpoint);
+}
+
+/* All are told before anything is refused. */
+static void in_the_way(struct ctx *c, size_t i, const struct rtroute *r)
+{
+	const struct want_route *wr = &c->w->routes[i];
+
+	c->in_the_way++;
+	if (r->proto == RTPROT_IPMESH) {
+		doc_fail(wr->at, "%s is a route of another device already: %s",
+			 prefix_str(&wr->dst), rtroute_str(r));
+		return;
+	}
+	c->alike += leads_alike(c, i, r);
+	doc_fail(wr->at, "a route that is not ipmesh's has this destination: %s: remove it: ip route del %s proto %s",
+		 rtroute_str(r), prefix_str(&r->dst), rtroute_proto_name(r->proto));
+}
+
+static int refuse(const struct ctx *c)
+{
+	if (c->alike)
+		err_refused("%zu of %zu such routes lead%s to the same node%s: apply --take-over puts routes of ipmesh in their place, without a gap",
+			    c->alike, c->in_the_way, c->alike == 1 ? "s" : "",
+			    c->alike == 1 ? "" : "s");
+	return -1;
 }
 
 /* The metric of a wanted route, as the kernel shows it. */
@@ -383,13 +420,14 @@ static uint32_t metric_of(const struct want_route *wr)
 }
 
 /* One wanted destination, and the N routes that the kernel has to it. */
-static int one_dst(struct ctx *c, size_t i, const struct rtroute *have, size_t n)
+static void one_dst(struct ctx *c, size_t i, const struct rtroute *have, size_t n)
 {
 	const struct want_route *wr = &c->w->routes[i];
 	const uint32_t metric = metric_of(wr);
 	const struct rtroute *old = NULL;
 	struct rtroute r;
 	struct change *ch;
+	bool told = false;
 	size_t k;
 
 	for (k = 0; k < n; k++) {
@@ -403,30 +441,42 @@ static int one_dst(struct ctx *c, size_t i, const struct rtroute *have, size_t n
 		if (have[k].proto == RTPROT_IPMESH &&
 		    !(have[k].oif && have_other_mesh(c->h, have[k].oif)))
 			continue;
-		return in_the_way(c, wr, &have[k]);
+		if (!c->w->take_over || have[k].proto == RTPROT_KERNEL ||
+		    have[k].proto == RTPROT_IPMESH || !leads_alike(c, i, &have[k])) {
+			in_the_way(c, i, &have[k]);
+			told = true;
+		} else if (have[k].metric == metric && !old) {
+			/* The kernel puts another one in its place in one step. */
+			old = &have[k];
+		} else {
+			remove_route(c, &have[k]);
+		}
 	}
+	if (told)
+		return;
 	wanted_route(c, i, &r);
 	for (k = 0; k < n; k++) {
 		if (have[k].proto != RTPROT_IPMESH)
 			continue;
 		/* The kernel uses, and replaces, the first of a key. */
+		if (&have[k] == old)
+			continue;
 		if (have[k].metric == metric && !have[k].tos && !old)
 			old = &have[k];
 		else if (is_ours(c, &have[k]))
 			remove_route(c, &have[k]);
 	}
-	if (old && same_route(&r, old))
-		return 0;
+	if (old && old->proto == RTPROT_IPMESH && same_route(&r, old))
+		return;
 	ch = diff_add(c->d, old ? CHANGE_SET : CHANGE_ADD, CHANGE_ROUTE, PHASE_ROUTE);
 	ch->route.r = r;
 	if (r.nhid)
 		ch->route.via = rtnexthop_gw(&c->w->peers[wr->peer].endpoint,
 					     wr->dst.addr.family);
 	ch->route.by_device = to_device(c, i);
-	return 0;
 }
 
-static int walk(struct ctx *c)
+static void walk(struct ctx *c)
 {
 	const struct rtroutes *l = &c->h->routes;
 	const struct want *w = c->w;
@@ -454,11 +504,9 @@ static int walk(struct ctx *c)
 		for (n = 0; k + n < l->n &&
 		     prefix_eq(&l->v[k + n].dst, &w->routes[i].dst); n++)
 			;
-		if (one_dst(c, i++, l->n ? &l->v[k] : NULL, n))
-			return -1;
+		one_dst(c, i++, l->n ? &l->v[k] : NULL, n);
 		k += n;
 	}
-	return 0;
 }
 
 int diff_routes(struct diff *d)
@@ -478,8 +526,10 @@ int diff_routes(struct diff *d)
 		mark_tunnelled(&c);
 		ret = diff_nexthops(&c);
 	}
-	if (!ret)
-		ret = walk(&c);
+	if (!ret) {
+		walk(&c);
+		ret = c.in_the_way ? refuse(&c) : 0;
+	}
 	if (!ret)
 		old_nexthops(&c);
 	free(c.way);

@@ -181,6 +181,7 @@ static int refused(const struct nl_batch *b, const char *dev)
 
 static int taken(struct nl *nl, const char *dev)
 {
+	bool fallback = rtlink_fallback(dev);
 	struct rtlink l;
 
 	if (rtlink_get(nl, dev, 0, &l))
@@ -188,8 +189,11 @@ static int taken(struct nl *nl, const char *dev)
 	if (!strcmp(l.kind, IPMESH_KIND))
 		return err_refused("device \"%s\" exists already; change it: ipmesh link set %s",
 				   dev, dev);
-	return err_refused("\"%s\" is the name of a device that is not ipmesh%s%s; choose another name",
-			   dev, *l.kind ? " but of kind " : "", l.kind);
+	return err_refused("\"%s\" is the name of a device that is not ipmesh%s%s; choose another name%s%s%s",
+			   dev, *l.kind ? " but of kind " : "", l.kind,
+			   fallback ? ", or free this one: ip link set " : "",
+			   fallback ? dev : "",
+			   fallback ? " down name OTHER (sysctl net.core.fb_tunnels_only_for_init_net=2 keeps it out of new namespaces)" : "");
 }
 
 static void add_addr(struct nl_batch *b, uint32_t ifindex,
@@ -226,6 +230,7 @@ static int add(struct nl *nl, struct ask *ask)
 		rc = err_refused("device \"%s\" went away", ask->dev);
 		goto out;
 	}
+	rtlink_warn_fallback(l.name);
 	why = linkattr_lacking(&ask->change.attrs, &l.attrs);
 	if (why)
 		rc = err_refused("device \"%s\": %s", ask->dev, why);

@@ -63,6 +63,18 @@ static void read_stats(struct rtlink *l, const struct nlattr *a)
 	l->stats.tx_errors = s.tx_errors;
 }
 
+/* IFLA_IPTUN_REMOTE: linux/if_tunnel.h and net/if.h cannot both be included. */
+#define IPTUN_REMOTE	3
+
+static void read_remote(struct rtlink *l, const struct nlattr *data)
+{
+	const struct nlattr *tb[IPTUN_REMOTE + 1];
+
+	nl_parse_nest(data, tb, IPTUN_REMOTE);
+	if (nl_addr(&l->remote, tb[IPTUN_REMOTE]) && addr_is_any(&l->remote))
+		l->remote = (struct addr){ 0 };
+}
+
 bool rtlink_read(struct rtlink *l, const struct nlmsghdr *nlh)
 {
 	const struct nlattr *tb[IFLA_LINKINFO + 40], *info[IFLA_INFO_MAX + 1];
@@ -89,6 +101,8 @@ bool rtlink_read(struct rtlink *l, const struct nlmsghdr *nlh)
 		return true;
 	nl_parse_nest(tb[IFLA_LINKINFO], info, IFLA_INFO_MAX);
 	nl_str(l->kind, sizeof(l->kind), info[IFLA_INFO_KIND]);
+	if (!strcmp(l->kind, "ipip") && info[IFLA_INFO_DATA])
+		read_remote(l, info[IFLA_INFO_DATA]);
 	if (strcmp(l->kind, IPMESH_KIND))
 		return true;
 	linkattr_parse(&l->attrs, info[IFLA_INFO_DATA]);
@@ -280,6 +294,29 @@ const char *rtlink_check_name(const char *name)
 wrong:
 	snprintf(why, sizeof(why), "\"%s\" is not a device's name", err_safe(name));
 	return why;
+}
+
+const char *rtlink_fallback(const char *name)
+{
+	static const char *const names[][2] = {
+		{ "tunl0", "ipip" }, { "sit0", "sit" }, { "ip6tnl0", "ip6_tunnel" },
+		{ "gre0", "ip_gre" }, { "gretap0", "ip_gre" }, { "erspan0", "ip_gre" },
+		{ "ip6gre0", "ip6_gre" }, { "ip_vti0", "ip_vti" }, { "ip6_vti0", "ip6_vti" },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(name, names[i][0]))
+			return names[i][1];
+	return NULL;
+}
+
+void rtlink_warn_fallback(const char *name)
+{
+	const char *module = rtlink_fallback(name);
+
+	if (module)
+		warn("%s is the name of the kernel's own device of %s: while a device of ours has it, in any namespace, modprobe %s loads nothing, and says that all went well; any other name is safer",
+		     name, module, module);
 }
 
 static int find_only(struct nl *nl, struct rtlink *l)

@@ -22,6 +22,7 @@ struct rtlink {
 	uint16_t type;			/* ARPHRD_* */
 	uint32_t mtu;
 	uint32_t master;		/* ifindex, 0 for none */
+	struct addr remote;		/* of an ipip tunnel to one endpoint; or none */
 	bool has_stats;
 	struct {
 		uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes;
@@ -66,6 +67,14 @@ void rtlink_del(struct nl_batch *b, uint32_t ifindex);
 
 /* NULL, or what is wrong with @name as a device's name. */
 const char *rtlink_check_name(const char *name);
+
+/*
+ * The module whose own device is named so ("ipip" of tunl0), or NULL. It makes one in each
+ * namespace, and does not load where the name is taken in any.
+ */
+const char *rtlink_fallback(const char *name);
+/* Warns of such a name for a new device of ours. */
+void rtlink_warn_fallback(const char *name);
 
 /*
  * The ipmesh device named @name, or with NULL the only one there is. 0, or it

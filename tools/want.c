@@ -709,6 +709,7 @@ int want_compute(struct want *w, const struct cluster *c,
 	}
 	if (doc)
 		w->attrs = doc->attrs;
+	w->take_over = o->take_over;
 	w->by_pool = o->routes == ROUTES_POOL ||
 		     (!o->routes && doc && doc->routes == ROUTES_POOL);
 	if (c->n_nodes) {

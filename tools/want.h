@@ -56,6 +56,7 @@ struct want {
 	struct prefix *pools, *nat;	/* sorted */
 	size_t n_pools, cap_pools, n_nat, cap_nat;
 	bool by_pool;		/* routes through the tunnel are of pools */
+	bool take_over;		/* others' routes that lead to the same places */
 	struct set_name endpoint_set;
 	const struct doc_node *endpoint_set_at;	/* NULL: none */
 	const struct cluster_node *self;	/* where its address is the device's; or NULL */
@@ -69,6 +70,7 @@ struct want_options {
 	enum route_form routes;	/* unsaid: as the documents say, or by peer */
 	unsigned int node_mask;	/* of a pod CIDR that no document gives */
 	bool strict;		/* no node may be left out */
+	bool take_over;		/* others' routes that lead to the same places */
 };
 
 #define WANT_NODE_MASK	24	/* kube-controller-manager's default */
