@@ -1,16 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# "ipmesh doctor" and the firewall of the host: nftables, iptables-nft and
+# "ipmesh doctor --probe" and the firewall of the host: nftables, iptables-nft and
 # iptables-legacy.
 #
 #     a: 172.16.40.1 eth0 ======== eth0 172.16.40.2 :b
 #        10.244.1.0/24 ipmesh0        ipmesh0 10.244.2.0/24
 #
-# Proves: rules and policies that drop what the tunnel sends or receives are
-# found, those that let it pass or are about something else are not, for endpoints and
-# outer prefixes; packets are really dropped where a problem is found, and pass after
-# its command.
+# Proves: where a rule or a policy drops what the tunnel sends or receives, or what pods
+# send or receive through it, the table, the chain and the rule are named, in, forward and
+# out, with each encapsulation and family; where all pass nothing is found; --fix leaves
+# firewalls alone; nothing that was made for asking stays.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-doctor.sh"
@@ -25,21 +25,41 @@ rules() {
 	in_ns "$a" nft -f "$tmp/rules"
 }
 
-# passes: both ways, and nothing is found
-passes() {
-	pings "$b" 10.244.1.1
-	healthy "$a"
+# ask: as look(), and every peer is asked
+ask() {
+	local rc=0
+	doctor "$a" --probe -j >"$tmp/found" || rc=$?
+	equal "status of doctor" "$rc" $(($(jq .problems "$tmp/found") > 0))
 }
 
-# drops CHECK TEXT: nothing of b arrives, or nothing leaves; the command mends it
+passes() {
+	prints "nothing found" doctor "$a" --probe
+}
+
+# drops CHECK TEXT…: CHECK is a problem, and the firewall says each TEXT
 drops() {
-	ping_fails "$b" "1 sent, 0 received" 10.244.1.1 wait 200
-	mends "$a" problem "$1" "$2"
+	local check=$1 text
+	shift
+	ask
+	equal "severity of $check in $(jq -c .findings "$tmp/found")" \
+		"$(found "$check" severity)" problem
+	for text; do
+		contains "firewall" "$(found firewall what)" "$text"
+	done
+	equal "commands" "$(found firewall 'commands[]')" ""
+}
+
+# cluster: the two nodes, each with the blackhole that tells its block
+cluster() {
+	modprobe tun
+	nodes
+	ip -n "$a" route add blackhole 10.244.1.0/24 metric 4294967295 proto 98
+	ip -n "$b" route replace 10.244.1.0/24 via 172.16.40.1 dev ipmesh0 onlink
 	passes
 }
 
-nftables() {
-	nodes
+outer() {
+	cluster
 	rules <<-END
 		table inet t {
 			chain in { type filter hook input priority 0; policy drop;
@@ -47,49 +67,22 @@ nftables() {
 			}
 		}
 	END
-	drops firewall_in "inet t in drops IP protocol 4 from 1 peer of ipmesh0: 172.16.40.2"
-	nft flush chain inet t in
-	# accepted in a chain of its own, by sets and prefixes
-	rules <<-END
-		table inet t {
-			set nodes { type ipv4_addr; flags interval; elements = { 172.16.40.0/24 } }
-			chain tunnels { ip saddr @nodes meta l4proto { 4, 41 } counter accept; }
-			chain in {
-				ct state vmap { established : accept, invalid : drop }
-				iifname { "lo", "ipmesh0" } accept
-				tcp dport 22 accept
-				iifname "eth*" jump tunnels
-				log prefix "dropped "
-			}
-		}
-	END
-	nft insert rule inet t in ct state established,related accept
-	passes
-	# not this peer
-	nft delete element inet t nodes '{ 172.16.40.0/24 }'
-	nft add element inet t nodes '{ 172.16.40.3, 172.16.41.0/24 }'
-	nft delete rule inet t in handle "$(nft -a list chain inet t in | sed -n 's/.*related accept # handle //p')"
-	finds "$a" problem firewall_in
-	nft add element inet t nodes '{ 172.16.40.2 }'
+	drops peer_unreachable \
+		"the tunnel's packets (IP protocol 4): inet t in, input drops 172.16.40.2 > 172.16.40.1: its policy is drop"
+	nft add rule inet t in ip saddr 172.16.40.2 meta l4proto 4 accept
 	passes
 	nft delete table inet t
-	# a rule, of this protocol or of another
+	# a rule in a chain of its own, which answers
 	rules <<-END
 		table ip t {
 			chain in { type filter hook input priority 0; policy accept;
-				ip protocol udp drop
-				ip saddr 172.16.40.9 drop
 				ip saddr 172.16.40.1-172.16.40.4 ip protocol 4 jump no
 			}
 			chain no { ip daddr != 172.16.40.1 accept; reject; }
 		}
 	END
-	# an ICMP error comes back
-	finds "$a" problem firewall_in
-	mends "$a" problem firewall_in "ip t in drops"
-	passes
+	drops peer_unreachable "ip t no drops 172.16.40.2 > 172.16.40.1 by its rule" ": reject"
 	nft delete table ip t
-	# out
 	rules <<-END
 		table ip t {
 			chain out { type filter hook output priority 0; policy accept;
@@ -97,7 +90,8 @@ nftables() {
 			}
 		}
 	END
-	drops firewall_out "ip t out drops IP protocol 4 to 1 peer"
+	drops peer_unreachable "ip t out, output drops 172.16.40.1 > 172.16.40.2 by its rule" \
+		'oifname "eth0" meta l4proto'
 	nft delete table ip t
 	# before routing
 	rules <<-END
@@ -107,29 +101,27 @@ nftables() {
 			}
 		}
 	END
-	drops firewall_in "inet t pre drops"
+	drops peer_unreachable "inet t pre, prerouting drops 172.16.40.2 > 172.16.40.1 by its rule"
 	nft delete table inet t
-	# IPv6 and other devices are nobody's business here
+	# others' packets are nobody's business here
 	rules <<-END
 		table ip6 t { chain in { type filter hook input priority 0; policy drop; }
 		}
 		table inet u { chain in { type filter hook input priority 0; policy accept;
 			iifname != { "eth0", "ipmesh0" } drop
-			meta nfproto ipv6 drop
 			udp dport 5555 drop
 			}
 		}
 	END
-	healthy "$a"
-	pings "$b" 10.244.1.1
+	passes
 }
 
 # The port, where that is what carries.
 udp() {
-	nodes
+	cluster
 	in_ns "$a" ipmesh link set ipmesh0 encap udp
 	in_ns "$b" ipmesh link set ipmesh0 encap udp
-	healthy "$a"
+	passes
 	rules <<-END
 		table inet t {
 			chain in { type filter hook input priority 0; policy drop;
@@ -139,42 +131,12 @@ udp() {
 			}
 		}
 	END
-	drops firewall_in "drops UDP port 5555"
-}
-
-# What cannot be judged is no problem as long as the peer is heard.
-unsure() {
-	nodes
-	rules <<-END
-		table inet t {
-			chain in { type filter hook input priority 0; policy drop;
-				iifname "ipmesh0" accept
-				meta mark 0x7 accept
-			}
-		}
-	END
-	by_hand "$a" warning firewall_in "may drop"
-	nft flush chain inet t in
-	nft add rule inet t in iifname ipmesh0 accept
-	nft add rule inet t in meta mark 0 accept
-	by_hand "$a" warning firewall_in "may drop"
-	passes
-	# and what drops by something that is not known is none at all
-	nft delete table inet t
-	rules <<-END
-		table inet t {
-			chain in { type filter hook input priority 0; policy accept;
-				meta mark 0x7 drop
-				limit rate over 1000/second drop
-			}
-		}
-	END
-	healthy "$a"
+	drops peer_unreachable "the tunnel's packets (UDP): inet t in, input drops 172.16.40.2 > 172.16.40.1"
 }
 
 # With notrack no state lets the tunnel in but "untracked".
 untracked() {
-	nodes
+	cluster
 	rules <<-END
 		table inet t {
 			chain in { type filter hook input priority 0; policy drop;
@@ -182,99 +144,155 @@ untracked() {
 				ct state new ip saddr 172.16.40.2 accept
 				iifname "ipmesh0" accept
 			}
-			chain out { type filter hook output priority 0; policy drop;
-				ct state vmap { new : accept, established : accept }
-			}
 		}
 	END
 	passes
 	in_ns "$a" ipmesh link set ipmesh0 notrack on
-	ping_fails "$b" "1 sent, 0 received" 10.244.1.1 wait 200
-	mends "$a" problem firewall_out "inet t out drops IP protocol 4"
-	mends "$a" problem firewall_in "inet t in drops IP protocol 4"
-	passes
-	nft flush chain inet t in
-	nft add rule inet t in ct state untracked ip protocol 4 accept
-	nft add rule inet t in iifname ipmesh0 accept
-	passes
-	in_ns "$a" ipmesh link set ipmesh0 notrack off
-	ping_fails "$b" "1 sent, 0 received" 10.244.1.1 wait 200
-	finds "$a" problem firewall_in
+	drops peer_unreachable "inet t in, input drops 172.16.40.2 > 172.16.40.1: its policy is drop"
 }
 
-# iptables: $ipt
-iptables_rules() {
-	nodes
-	in_ns "$a" "$ipt" -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
-	in_ns "$a" "$ipt" -A INPUT -i ipmesh0 -m comment --comment "of the host" -j ACCEPT
-	in_ns "$a" "$ipt" -A INPUT -p udp --dport 5555 -j ACCEPT
-	healthy "$a"
-	in_ns "$a" "$ipt" -P INPUT DROP
-	drops firewall_in "filter INPUT drops IP protocol 4"
-	contains "command" "$(in_ns "$a" "$ipt" -S INPUT)" "-A INPUT -s 172.16.40.2/32 -p ipencap -j ACCEPT"
-	in_ns "$a" "$ipt" -F
-	in_ns "$a" "$ipt" -P INPUT ACCEPT
-	in_ns "$a" "$ipt" -N tunnels
-	in_ns "$a" "$ipt" -A INPUT -p 4 -j tunnels
-	in_ns "$a" "$ipt" -A tunnels -s 172.16.41.0/24 -j DROP
-	in_ns "$a" "$ipt" -A tunnels -s 172.16.40.0/24 -i eth+ -j RETURN
-	in_ns "$a" "$ipt" -A tunnels -j DROP
-	passes
-	in_ns "$a" "$ipt" -I tunnels ! -s 172.16.40.9 -m comment --comment x -j REJECT
-	finds "$a" problem firewall_in
-	mends "$a" problem firewall_in "filter INPUT drops"
-	passes
-	in_ns "$a" "$ipt" -F
-	in_ns "$a" "$ipt" -A OUTPUT -p 4 -d 172.16.40.2 -j DROP
-	drops firewall_out "filter OUTPUT drops"
-	in_ns "$a" "$ipt" -F
-	in_ns "$a" "$ipt" -A INPUT -m conntrack --ctstate NEW,ESTABLISHED -j ACCEPT
-	in_ns "$a" "$ipt" -A INPUT -i ipmesh0 -j ACCEPT
-	in_ns "$a" "$ipt" -P INPUT DROP
-	pings "$b" 10.244.1.1
-	in_ns "$a" ipmesh link set ipmesh0 notrack on
-	drops firewall_in "filter INPUT drops IP protocol 4"
-	in_ns "$a" "$ipt" -F
-	in_ns "$a" "$ipt" -A INPUT -i ipmesh0 -j ACCEPT
-	in_ns "$a" "$ipt" -A INPUT -m conntrack --ctstate UNTRACKED -j ACCEPT
-	passes
-	in_ns "$a" "$ipt" -R INPUT 2 -m state --state UNTRACKED -j ACCEPT
-	passes
-	in_ns "$a" ipmesh link set ipmesh0 notrack off
-	ping_fails "$b" "1 sent, 0 received" 10.244.1.1 wait 200
-	finds "$a" problem firewall_in
-}
-
-iptables_nft() {
-	ipt=iptables-nft iptables_rules
-}
-
-iptables_legacy() {
+# What is inside: the host's own, and what it forwards for pods.
+inner() {
 	local before
-	ipt=iptables-legacy iptables_rules
-	# asking makes no tables
-	setup_ns c
-	before=$(in_ns "$c" cat /proc/net/ip_tables_names)
-	doctor "$c" >/dev/null || true
-	equal "tables" "$(in_ns "$c" cat /proc/net/ip_tables_names)" "$before"
-}
-
-# What a balancer sends comes from a prefix of its own.
-outer_prefix() {
-	nodes
-	mesh -n "$a" peer set ipmesh0 172.16.40.2 from 172.20.0.0/16
+	cluster
 	rules <<-END
 		table inet t {
-			chain in { type filter hook input priority 0; policy drop;
-				iifname "ipmesh0" accept
-				ip saddr 172.16.40.2 meta l4proto 4 accept
+			chain in { type filter hook input priority 0; policy accept;
+				iifname "ipmesh0" counter drop
 			}
 		}
 	END
-	mends "$a" problem firewall_in \
-		"inet t in drops IP protocol 4 from 1 peer of ipmesh0: 172.20.0.0/16"
-	contains "the rule" "$(nft list chain inet t in)" "172.20.0.0/16"
+	drops peer_unreachable \
+		"packets of pods or of this host to pods: inet t in, input drops 10.244.2.1 > 10.244.1.1 by its rule"
+	nft delete table inet t
+	# as Docker has it: the host reaches all, and pods do not
+	in_ns "$a" iptables-nft -P FORWARD DROP
+	pings "$a" 10.244.2.1
+	before=$(nft list ruleset)
+	drops pods_unreachable \
+		"ip filter FORWARD, forward drops 10.244.1.254 > 10.244.2.1: its policy is drop"
+	equal "peers that do not answer" "$(found peer_unreachable what)" ""
+	equal "rules after --fix" "$(doctor "$a" --probe --fix >/dev/null || nft list ruleset)" "$before"
+	in_ns "$a" iptables-nft -A FORWARD -i ipmesh0 -j ACCEPT
+	in_ns "$a" iptables-nft -A FORWARD -o ipmesh0 -j ACCEPT
 	passes
+	in_ns "$a" iptables-nft -F
+	in_ns "$a" iptables-nft -P FORWARD ACCEPT
+	# as firewalld: it answers
+	rules <<-END
+		table inet firewalld {
+			chain filter_FORWARD { type filter hook forward priority 10; policy accept;
+				ct state established,related accept
+				iifname "ipmesh0" accept
+				reject with icmpx admin-prohibited
+			}
+		}
+	END
+	drops pods_unreachable "inet firewalld filter_FORWARD, forward drops 10.244.1.254 > 10.244.2.1 by its rule"
+	contains "error" "$(found pods_unreachable what)" "administratively prohibited"
 }
 
-run_tests nftables udp unsure untracked iptables_nft iptables_legacy outer_prefix
+# Both families inside, and IPv6 outside.
+ipv6() {
+	modprobe tun
+	setup_ns a b
+	wire "$a" eth0 172.16.40.1/24 "$b" eth0 172.16.40.2/24
+	ip -n "$a" addr add fd00::1/64 dev eth0 nodad
+	ip -n "$b" addr add fd00::2/64 dev eth0 nodad
+	in_ns "$a" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	in_ns "$b" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	in_ns "$a" ipmesh link add ipmesh0 local fd00::1 address 10.244.1.1/32 address fd10:1::1/128
+	in_ns "$b" ipmesh link add ipmesh0 local fd00::2 address 10.244.2.1/32 address fd10:2::1/128
+	in_ns "$a" ipmesh peer add fd00::2 cidr 10.244.2.0/24 cidr fd10:2::/64 route
+	in_ns "$b" ipmesh peer add fd00::1 cidr 10.244.1.0/24 cidr fd10:1::/64 route
+	ip -n "$a" route add blackhole 10.244.1.0/24 metric 4294967295 proto 98
+	ip -n "$a" route add blackhole fd10:1::/64 metric 4294967295 proto 98
+	passes
+	in_ns "$a" ip6tables-nft -P FORWARD DROP
+	drops pods_unreachable "ip6 filter FORWARD, forward drops fd10:1::ffff:ffff:ffff:fffe > fd10:2::1: its policy is drop"
+	in_ns "$a" ip6tables-nft -P FORWARD ACCEPT
+	rules <<-END
+		table ip6 t {
+			chain in { type filter hook input priority 0; policy accept;
+				meta l4proto 41 drop
+			}
+		}
+	END
+	drops peer_unreachable "the tunnel's packets (IP protocol 41): ip6 t in, input drops fd00::2 > fd00::1"
+	nft delete table ip6 t
+	in_ns "$a" ipmesh link set ipmesh0 encap udp
+	in_ns "$b" ipmesh link set ipmesh0 encap udp
+	rules <<-END
+		table ip6 t {
+			chain in { type filter hook input priority 0; policy accept;
+				udp dport 5555 drop
+			}
+		}
+	END
+	drops peer_unreachable "the tunnel's packets (UDP): ip6 t in, input drops fd00::2 > fd00::1"
+}
+
+# A card that cuts segments wrongly: what it made of them arrives nowhere.
+segments() {
+	cluster
+	in_ns "$b" nft 'table ip t { chain in { type filter hook input priority 0; ip protocol tcp meta length > 1000 drop; }; }'
+	ask
+	contains "segments" "$(found segments what)" "large TCP segments to 10.244.2.1 are lost"
+	equal "firewall" "$(found firewall what)" ""
+}
+
+# iptables-legacy cannot be traced: that it is there is told, when something is silent.
+legacy() {
+	local before
+	cluster
+	modprobe ip_tables
+	before=$(in_ns "$a" cat /proc/net/ip_tables_names)
+	passes
+	equal "tables" "$(in_ns "$a" cat /proc/net/ip_tables_names)" "$before"
+	in_ns "$a" iptables-legacy -A INPUT -i ipmesh0 -j ACCEPT
+	passes
+	in_ns "$a" iptables-legacy -P INPUT DROP
+	ask
+	contains "peer" "$(found peer_unreachable what)" "does not answer"
+	contains "legacy" "$(found firewall_legacy by_hand)" "iptables-legacy -L -n -v"
+}
+
+# Names are the kernel's to allow, and no shell's nor nft's to read.
+odd_names() {
+	cluster
+	cat >"$tmp/rules" <<-END
+		{"nftables": [{"add": {"table": {"family": "inet", "name": "t"}}},
+		{"add": {"chain": {"family": "inet", "table": "t", "type": "filter",
+			"hook": "input", "prio": 0, "policy": "drop",
+			"name": "in'; touch $tmp/pwned; flush ruleset; echo '"}}}]}
+	END
+	in_ns "$a" nft -j -f "$tmp/rules"
+	drops peer_unreachable "its policy is drop"
+	doctor "$a" --probe --fix >/dev/null || true
+	[ ! -e "$tmp/pwned" ]
+	contains "rules" "$(nft list tables)" "table inet t"
+}
+
+# What was made for asking goes, also when the program is killed in the middle.
+leaves_nothing() {
+	local links rules
+	cluster
+	mesh -n "$b" peer del ipmesh0 172.16.40.1
+	links=$(ip -n "$a" -o link | wc -l)
+	rules=$(nft list ruleset)
+	doctor "$a" --probe >/dev/null || true
+	equal "links" "$(ip -n "$a" -o link | wc -l)" "$links"
+	equal "rules" "$(nft list ruleset)" "$rules"
+	start "$a" ipmesh probe 172.16.40.2 timeout 60000 count 1
+	busywait has_table
+	kill -9 "$pid"
+	wait "$pid" || true
+	busywait is "$rules" nft list ruleset
+	equal "links" "$(ip -n "$a" -o link | wc -l)" "$links"
+}
+
+has_table() {
+	[[ $(nft list tables) == *ipmesh-trace* ]]
+}
+
+run_tests outer udp untracked inner ipv6 segments legacy odd_names leaves_nothing

@@ -109,7 +109,8 @@ rp_filter_underlay() {
 		link add eth1 up type dummy
 		route add 172.16.40.2 dev eth1
 	END
-	mends "$a" problem rp_filter_underlay "rp_filter of eth0"
+	by_hand "$a" problem rp_filter_underlay "rp_filter of eth0"
+	contains "by hand" "$(found rp_filter_underlay by_hand)" "sysctl -w net.ipv4.conf.eth0.rp_filter=2"
 }
 
 # A device whose name has a dot: sysctl(8) wants slashes then.

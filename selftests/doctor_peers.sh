@@ -26,7 +26,9 @@ sizes() {
 	in_ns "$a" ipmesh peer set 172.16.40.2 encap device
 	# routes
 	ip -n "$a" route change 10.244.2.0/24 via 172.16.40.2 dev ipmesh0 onlink src 10.244.1.1 mtu 1490
-	mends "$a" problem mtu_route "mtu 1490"
+	# of another: a person is told how
+	by_hand "$a" problem mtu_route "mtu 1490"
+	in_ns "$a" sh -c "$(found mtu_route by_hand | sed "s/^it is not ipmesh's: //")"
 	contains "route" "$(ip -n "$a" route show 10.244.2.0/24)" "via 172.16.40.2 dev ipmesh0 src 10.244.1.1 onlink"
 	healthy "$a"
 	ip -n "$a" route del 10.244.2.0/24

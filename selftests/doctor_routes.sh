@@ -12,6 +12,13 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-doctor.sh"
 
+# taken NS SEVERITY CHECK [TEXT]: it is another one's, and mended by what a person is told
+taken() {
+	by_hand "$@"
+	in_ns "$1" sh -c "$(found "$3" by_hand | sed 's/^it is not ipmesh.s ([^)]*): //; s/, and stop it there.*//')"
+	gone "$1" "$3"
+}
+
 # --- routes ---------------------------------------------------------------------
 
 routes() {
@@ -30,7 +37,8 @@ routes() {
 	ip -n "$a" route del 10.244.2.0/24
 	# a route of somebody else
 	ip -n "$a" route add 10.244.2.0/24 via 172.16.40.9
-	mends "$a" problem route_wrong_device "via 172.16.40.9 dev eth0"
+	taken "$a" problem route_wrong_device "via 172.16.40.9 dev eth0"
+	mends "$a" problem route_missing 10.244.2.0/24
 	healthy "$a"
 	# ours is there, but another one is better
 	ip -n "$a" route add 10.244.2.0/24 via 172.16.40.2 dev ipmesh0 onlink metric 50
@@ -38,22 +46,25 @@ routes() {
 	healthy "$a"
 	ip -n "$a" route add 10.244.2.0/24 via 172.16.40.9 metric 10
 	finds "$a" problem route_wrong_device "metric 10"
-	equal "commands" "$(found route_wrong_device 'commands[]')" \
+	contains "by hand" "$(found route_wrong_device by_hand)" \
 		"ip route del 10.244.2.0/24 via 172.16.40.9 dev eth0 proto 3 metric 10"
-	mends "$a" problem route_wrong_device "metric 10"
+	taken "$a" problem route_wrong_device "metric 10"
 	# more specific ones
 	ip -n "$a" route add 10.244.2.128/25 via 172.16.40.9
-	mends "$a" problem route_shadowed 10.244.2.128/25
+	taken "$a" warning route_shadowed 10.244.2.128/25
 	ip -n "$a" route add blackhole 10.244.2.5
-	mends "$a" problem route_shadowed "blackhole 10.244.2.5/32"
+	taken "$a" warning route_shadowed "blackhole 10.244.2.5/32"
 	ip -n "$a" nexthop add id 7 via 172.16.40.9 dev eth0
 	ip -n "$a" route add 10.244.2.6 nhid 7
-	mends "$a" problem route_shadowed 10.244.2.6/32
+	taken "$a" warning route_shadowed 10.244.2.6/32
+	# one of ours that is left over
+	ip -n "$a" route add blackhole 10.244.2.5 proto 98
+	mends "$a" problem route_shadowed "blackhole 10.244.2.5/32"
 	healthy "$a"
 	# the kernel's own comes with an address
 	ip -n "$a" link add dummy0 up type dummy
 	ip -n "$a" addr add 10.244.2.65/26 dev dummy0
-	by_hand "$a" problem route_shadowed "10.244.2.64/26 dev dummy0"
+	by_hand "$a" note route_shadowed "10.244.2.64/26 dev dummy0"
 	contains "by hand" "$(found route_shadowed by_hand)" "ip addr del 10.244.2.65/26 dev dummy0"
 	ip -n "$a" link del dummy0
 	# straight over the underlay, as CrossSubnet has it
@@ -66,7 +77,8 @@ wrong_peer() {
 	nodes
 	mesh -n "$a" peer new ipmesh0 172.16.40.3
 	ip -n "$a" route replace 10.244.2.0/24 via 172.16.40.3 dev ipmesh0 onlink
-	mends "$a" problem route_wrong_peer "via 172.16.40.3"
+	taken "$a" problem route_wrong_peer "via 172.16.40.3"
+	mends "$a" problem route_missing 10.244.2.0/24
 	healthy "$a"
 }
 
@@ -80,7 +92,7 @@ routes6() {
 	mends "$a" problem route_missing fd10:2::/64
 	healthy "$a"
 	ip -n "$a" -6 route add fd10:2::1:0/112 dev eth0 metric 7
-	mends "$a" problem route_shadowed fd10:2::1:0/112
+	taken "$a" warning route_shadowed fd10:2::1:0/112
 	healthy "$a"
 }
 
@@ -111,10 +123,15 @@ addresses() {
 	healthy "$a"
 	ip -n "$a" link add dummy0 up type dummy
 	ip -n "$a" addr add 10.244.1.1/32 dev dummy0
-	by_hand "$a" problem address_twice dummy0
+	by_hand "$a" note address_twice dummy0
 	ip -n "$a" link del dummy0
 	ip -n "$a" addr add 10.244.2.1/32 dev ipmesh0
 	by_hand "$a" problem address_of_peer "10.244.2.1/32, which is in 10.244.2.0/24"
+	# in a prefix of many an address says nothing
+	ip -n "$a" addr del 10.244.2.1/32 dev ipmesh0
+	in_ns "$a" ipmesh peer set 172.16.40.2 cidr 10.0.0.0/8 noroute
+	look "$a"
+	equal "address of a peer" "$(found address_of_peer what)" ""
 }
 
 run_tests routes wrong_peer routes6 device addresses

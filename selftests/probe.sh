@@ -174,4 +174,65 @@ families() {
 	each_pair carried
 }
 
-run_tests answers no_route silence protocol_4 path_mtu families
+# As a pod of this node: forwarded, with large segments, and who drops it.
+as_pod() {
+	modprobe tun
+	start_nodes
+	in_ns "$a" sysctl -qw net.ipv4.ip_forward=1
+	ip -n "$b" route replace 10.244.1.0/24 via 172.16.40.1 dev ipmesh0 onlink
+	# nothing tells which block is this node's
+	probe 0 172.16.40.2 count 1
+	says .pod null
+	says .forward null
+	ip -n "$a" route add blackhole 10.244.1.0/26 metric 4294967295
+	probe 0 172.16.40.2 count 1
+	says .pod 10.244.1.62
+	says .forward.result answered
+	says .segments answered
+	says '.drops | length' 0
+	# what somebody has is not taken
+	setup_ns pod
+	ip link add cali1 netns "$a" up type veth peer eth0 netns "$pod"
+	ip -n "$a" route add 10.244.1.62 dev cali1
+	probe 0 172.16.40.2 count 1
+	says .pod 10.244.1.61
+	# the host is answered, pods are not
+	in_ns "$a" iptables-nft -P FORWARD DROP
+	probe 1 172.16.40.2 count 1
+	says .reachable true
+	says .forward.result silent
+	says .segments null
+	says '.drops[0] | "\(.family) \(.table) \(.chain) \(.hook) \(.handle) \(.rule)"' \
+		"ip filter FORWARD forward null null"
+	says '.drops[0] | "\(.from) \(.to) \(.protocol)"' "10.244.1.61 10.244.2.1 1"
+	in_ns "$a" ipmesh probe 172.16.40.2 count 1 timeout 300 >"$tmp/text" 2>&1 || true
+	contains "text" "$(<"$tmp/text")" "as a pod    no answer"
+	contains "text" "$(<"$tmp/text")" \
+		"dropped     ip filter FORWARD, forward drops 10.244.1.61 > 10.244.2.1: its policy is drop"
+	in_ns "$a" iptables-nft -P FORWARD ACCEPT
+	# answers alone
+	in_ns "$a" iptables-nft -A FORWARD -i ipmesh0 -j DROP
+	probe 1 172.16.40.2 count 1
+	says '.drops[0] | "\(.chain) \(.from) \(.to)"' "FORWARD 10.244.2.1 10.244.1.61"
+	in_ns "$a" iptables-nft -F
+	# a card that cuts segments wrongly: what it made of them arrives nowhere
+	in_ns "$b" nft 'table ip t { chain in { type filter hook input priority 0; ip protocol tcp meta length > 1000 drop; }; }'
+	probe 1 172.16.40.2 count 1
+	says .forward.result answered
+	says .segments lost
+	in_ns "$b" nft 'flush ruleset; table ip t { chain in { type filter hook input priority 0; ip protocol tcp drop; }; }'
+	probe 0 172.16.40.2 count 1
+	says .segments silent
+	# a bridge of pods tells the block, too
+	in_ns "$b" nft 'flush ruleset'
+	ip_batch "$a" <<-END
+		route del blackhole 10.244.1.0/26
+		link add cni0 type bridge
+		addr add 10.244.1.254/25 dev cni0
+		link set cni0 up
+	END
+	probe 0 172.16.40.2 count 1
+	says .pod 10.244.1.253
+}
+
+run_tests answers no_route silence protocol_4 path_mtu families as_pod

@@ -3,15 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "args.h"
 #include "cmd.h"
 #include "doctor.h"
 #include "out.h"
 
-/* What one mend uncovers, the next round mends. */
-#define ROUNDS		4
 /* Findings of one kind that a person is shown of many. */
 #define SHOWN		20
 
@@ -49,7 +46,7 @@ static int read_device(struct doctor *d, const char *dev)
 	return 0;
 }
 
-static void forget(struct doctor *d)
+void doctor_forget(struct doctor *d)
 {
 	for (size_t i = 0; i < d->n_mesh; i++)
 		have_free(&d->mesh[i]);
@@ -57,13 +54,15 @@ static void forget(struct doctor *d)
 	d->mesh = NULL;
 	d->n_mesh = 0;
 	rtlinks_free(&d->links);
-	findings_free(d->v, d->n);
+	for (size_t i = 0; i < d->n; i++)
+		finding_clear(&d->v[i]);
+	free(d->v);
 	d->v = NULL;
 	d->n = d->cap = 0;
 }
 
 /* All facts, then all checks; in the order in which they are to be mended. */
-static int examine(struct doctor *d, const char *dev)
+int doctor_examine(struct doctor *d, const char *dev)
 {
 	int e = rtlink_dump(d->nl, NULL, &d->links);
 
@@ -85,7 +84,7 @@ static int examine(struct doctor *d, const char *dev)
 	doctor_sysctls(d);
 	doctor_routes(d);
 	doctor_mtu(d);
-	doctor_firewall(d);
+	doctor_guard(d);
 	doctor_peers(d);
 	doctor_limits(d);
 	doctor_managers(d);
@@ -101,10 +100,10 @@ static const char *const severities[] = {
 
 static const char *const results[] = {
 	[RESULT_MENDED] = "mended", [RESULT_FAILED] = "failed",
-	[RESULT_REMAINS] = "remains",
+	[RESULT_REMAINS] = "remains", [RESULT_UNDONE] = "undone",
 };
 
-static void show(const struct finding *f, bool fix)
+void doctor_show(const struct finding *f, bool fix)
 {
 	static const enum out_mark marks[] = { OUT_BAD, OUT_WARN, OUT_BOLD };
 
@@ -117,7 +116,7 @@ static void show(const struct finding *f, bool fix)
 	out_str("why", "    %s\n", f->why);
 	out_arr("commands");
 	for (size_t i = 0; i < f->n_commands; i++)
-		out_str(OUT_ITEM, "        %s\n", f->commands[i]);
+		out_str(OUT_ITEM, "        %s\n", f->commands[i].line);
 	out_end();
 	if (f->by_hand)
 		out_str("by_hand", "    by hand: %s\n", f->by_hand);
@@ -137,7 +136,7 @@ static size_t count(const struct doctor *d, enum severity severity)
 	size_t n = 0;
 
 	for (size_t i = 0; i < d->n; i++)
-		n += d->v[i].severity == severity;
+		n += d->v[i].severity == severity && !d->v[i].gone;
 	return n;
 }
 
@@ -159,12 +158,14 @@ static void say_count(size_t n, const char *what, bool *first)
 
 static void summary(const struct doctor *d, bool fix)
 {
-	bool first = true;
+	bool first = true, any = false;
 
 	out_u64("problems", NULL, count(d, SEVERITY_PROBLEM));
 	out_u64("warnings", NULL, count(d, SEVERITY_WARNING));
 	out_u64("notes", NULL, count(d, SEVERITY_NOTE));
-	if (!d->n) {
+	for (size_t i = 0; i < d->n; i++)
+		any |= !d->v[i].gone;
+	if (!any) {
 		out_text("nothing found\n");
 		return;
 	}
@@ -181,135 +182,12 @@ static void list(const struct doctor *d, bool fix)
 
 	for (size_t i = 0; i < d->n; i++) {
 		same = i && !strcmp(d->v[i].check, d->v[i - 1].check) ? same + 1 : 0;
-		if (fix || out_is_json() || same < SHOWN)
-			show(&d->v[i], fix);
+		if (out_is_json() || same < SHOWN)
+			doctor_show(&d->v[i], fix);
 		else if (i + 1 == d->n || strcmp(d->v[i].check, d->v[i + 1].check))
 			out_text("    … and %zu more of this kind; -j has all\n",
 				 same - SHOWN + 1);
 	}
-}
-
-/* --- mending ------------------------------------------------------------------ */
-
-struct log {
-	struct doctor seen;		/* findings of all rounds */
-	char **ran;			/* commands, each once */
-	size_t n, cap;
-};
-
-static const struct finding *same_finding(const struct doctor *d,
-					  const struct finding *f)
-{
-	for (size_t i = 0; i < d->n; i++)
-		if (!strcmp(d->v[i].check, f->check) &&
-		    !strcmp(d->v[i].what, f->what))
-			return &d->v[i];
-	return NULL;
-}
-
-static bool has_run(const struct log *l, const char *command)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->ran[i], command))
-			return true;
-	return false;
-}
-
-/* The first line of what a command says, when it fails. */
-static bool run(const char *command)
-{
-	char *line = xasprintf("{ %s\n} </dev/null 2>&1", command), said[256] = "";
-	char rest[256];
-	FILE *p;
-	int rc;
-
-	fflush(stdout);
-	p = popen(line, "re");
-	free(line);
-	if (!p) {
-		out_text("failed: %s\n    cannot start a shell\n", command);
-		return false;
-	}
-	if (fgets(said, sizeof(said), p))
-		said[strcspn(said, "\n")] = '\0';
-	while (fgets(rest, sizeof(rest), p))
-		;
-	rc = pclose(p);
-	if (!rc) {
-		out_text("done: %s\n", command);
-		return true;
-	}
-	out_text("failed (status %d): %s\n    %s\n",
-		 WIFEXITED(rc) ? WEXITSTATUS(rc) : 128 + WTERMSIG(rc), command,
-		 err_safe(said));
-	return false;
-}
-
-static bool mend(struct log *l, struct finding *f)
-{
-	bool tried = false;
-
-	for (size_t i = 0; i < f->n_commands; i++) {
-		/* What another finding's command has done already. */
-		if (has_run(l, f->commands[i]))
-			continue;
-		l->ran = xgrow(l->ran, l->n, &l->cap, sizeof(*l->ran));
-		l->ran[l->n++] = xstrdup(f->commands[i]);
-		tried = true;
-		if (!run(f->commands[i])) {
-			f->result = RESULT_FAILED;
-			break;
-		}
-	}
-	return tried;
-}
-
-/* The findings move to the log, which JSON shows at the end. */
-static void keep(struct log *l, struct doctor *d)
-{
-	for (size_t i = 0; i < d->n; i++) {
-		l->seen.v = xgrow(l->seen.v, l->seen.n, &l->seen.cap,
-				  sizeof(*l->seen.v));
-		l->seen.v[l->seen.n++] = d->v[i];
-	}
-	d->n = 0;
-}
-
-static void judge(struct log *l, struct doctor *now)
-{
-	struct finding *f;
-
-	for (size_t i = 0; i < l->seen.n; i++) {
-		f = &l->seen.v[i];
-		if (f->result == RESULT_FAILED || !f->n_commands)
-			continue;
-		f->result = same_finding(now, f) ? RESULT_REMAINS : RESULT_MENDED;
-	}
-}
-
-static int fix(struct doctor *d, struct log *l, const char *dev)
-{
-	bool tried = true;
-	int rc;
-
-	for (int round = 0; round < ROUNDS && tried && d->n; round++) {
-		if (round)
-			out_text("looked again:\n");
-		if (!out_is_json())
-			list(d, true);
-		tried = false;
-		for (size_t i = 0; i < d->n; i++)
-			tried |= mend(l, &d->v[i]);
-		if (!tried)
-			break;
-		keep(l, d);
-		forget(d);
-		rc = examine(d, dev);
-		if (rc)
-			return rc;
-		judge(l, d);
-	}
-	return EXIT_DONE;
 }
 
 static int doctor(const struct request *r)
@@ -317,26 +195,20 @@ static int doctor(const struct request *r)
 	struct doctor d = {
 		.nl = nl_open(), .root = r->root, .probe = r->probe,
 	};
-	struct log l = { 0 };
 	struct rtlink link;
 	int rc = r->dev ? rtlink_find(d.nl, r->dev, &link) : EXIT_DONE;
 
 	if (!rc)
-		rc = examine(&d, r->dev);
+		rc = doctor_examine(&d, r->dev);
 	if (!rc && r->fix)
-		rc = fix(&d, &l, r->dev);
+		rc = doctor_fix(&d, r->dev);
 	if (rc)
 		goto out;
 	out_obj(NULL);
 	out_arr("findings");
-	if (out_is_json()) {
-		list(&l.seen, true);
-		for (size_t i = 0; i < d.n; i++)
-			if (!same_finding(&l.seen, &d.v[i]))
-				show(&d.v[i], r->fix);
-	} else if (!r->fix) {
-		list(&d, false);
-	}
+	/* In text --fix has told of each when it met it. */
+	if (out_is_json() || !r->fix)
+		list(&d, r->fix);
 	out_end();
 	summary(&d, r->fix);
 	out_end();
@@ -344,11 +216,7 @@ static int doctor(const struct request *r)
 	if (!rc && count(&d, SEVERITY_PROBLEM))
 		rc = EXIT_REFUSED;
 out:
-	forget(&d);
-	findings_free(l.seen.v, l.seen.n);
-	for (size_t i = 0; i < l.n; i++)
-		free(l.ran[i]);
-	free(l.ran);
+	doctor_forget(&d);
 	nl_close(d.nl);
 	return rc;
 }

@@ -17,6 +17,19 @@ enum finding_result {
 	RESULT_MENDED,
 	RESULT_FAILED,			/* a command failed */
 	RESULT_REMAINS,			/* they went well, and it is still there */
+	RESULT_UNDONE,			/* somebody did not answer any more after them */
+};
+
+/* What mends a finding: a program with its words, or what a file is to have. */
+struct mend {
+	char *line;			/* for people, as a shell would take it */
+	char *undo;			/* the same, that takes it back; NULL: none */
+	char *file;			/* NULL: a program, by the words of the line */
+	char *text;			/* for the end of the file, */
+	bool alone;			/* or all that it is to have */
+	bool done;			/* set by mend_run() */
+	bool was_there;			/* the file, */
+	char *had;			/* and what it had */
 };
 
 struct finding {
@@ -24,13 +37,12 @@ struct finding {
 	const char *check;		/* stable name */
 	char *what;			/* a sentence: what is wrong, and where */
 	const char *why;		/* why it matters */
-	char **commands;		/* that mend it, for a shell */
+	struct mend *commands;		/* that mend it */
 	size_t n_commands, cap_commands;
 	char *by_hand;			/* what to do where no command is safe */
 	enum finding_result result;
+	bool gone;			/* the last look does not see it any more */
 };
-
-struct fw;
 
 struct doctor {
 	struct nl *nl;
@@ -49,8 +61,7 @@ struct doctor {
 void doctor_module(struct doctor *d);
 void doctor_leftovers(struct doctor *d);
 void doctor_devices(struct doctor *d);
-void doctor_firewall(struct doctor *d);
-void doctor_guard(struct doctor *d, const struct have *h, const struct fw *fw);
+void doctor_guard(struct doctor *d);
 void doctor_routes(struct doctor *d);
 void doctor_peers(struct doctor *d);
 void doctor_mtu(struct doctor *d);
@@ -61,8 +72,9 @@ void doctor_probe(struct doctor *d);
 
 /*
  * What a check calls. The finding is good until the next one; then it is told
- * why it matters and the commands that mend it, each a line for a shell, or
- * what a person has to do.
+ * why it matters and the commands that mend it, each a line of words in which what
+ * comes from outside has gone through shell_word(), or what a person has to do. No shell
+ * runs them: "mend_run()" splits them into words again, and nothing else.
  */
 struct finding *doctor_find(struct doctor *d, enum severity severity,
 			    const char *check, const char *why,
@@ -70,10 +82,35 @@ struct finding *doctor_find(struct doctor *d, enum severity severity,
 void finding_mend(struct finding *f, const char *fmt, ...) PRINTF(2, 3);
 void finding_by_hand(struct finding *f, const char *fmt, ...) PRINTF(2, 3);
 
+/* A text for the end of a file below the root, whose folder is made if it is not there. */
+void finding_append(struct finding *f, const char *file, const char *text);
+/* The same, where nothing else is to be in the file. */
+void finding_write(struct finding *f, const char *file, const char *text);
+
 /* A command that is about the network: it names the namespace if there is one. */
 void finding_mend_net(struct finding *f, const char *fmt, ...) PRINTF(2, 3);
 
-void findings_free(struct finding *v, size_t n);
+/*
+ * What takes the last command back, where that is not a route of ours, an address or the
+ * state of a device of ours: these are put back from a snapshot.
+ */
+void finding_undo(struct finding *f, const char *fmt, ...) PRINTF(2, 3);
+void finding_undo_net(struct finding *f, const char *fmt, ...) PRINTF(2, 3);
+
+void finding_clear(struct finding *f);
+
+/* Does it, and tells how that ended; true when it went well. */
+bool mend_run(struct mend *m);
+/* Takes it back if it was done, and tells. */
+void mend_undo(struct mend *m);
+
+/* All facts, then all checks, into an empty list; 0 or an exit status. */
+int doctor_examine(struct doctor *d, const char *dev);
+/* Facts and findings go. */
+void doctor_forget(struct doctor *d);
+/* Mends what can be; d->v then has the findings of all looks. */
+int doctor_fix(struct doctor *d, const char *dev);
+void doctor_show(const struct finding *f, bool fix);
 
 /* @s as one word for a shell; one of a few static buffers. */
 const char *shell_word(const char *s);

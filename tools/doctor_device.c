@@ -10,6 +10,12 @@
 
 #define MODULE_VERSION_FILE	"/sys/module/ipmesh/version"
 
+static void mend_module(struct finding *f)
+{
+	finding_mend(f, "modprobe ipmesh");
+	finding_undo(f, "modprobe -r ipmesh");
+}
+
 void doctor_module(struct doctor *d)
 {
 	char version[64] = "";
@@ -23,7 +29,7 @@ void doctor_module(struct doctor *d)
 		if (system("modprobe -n -q ipmesh 2>/dev/null"))
 			finding_by_hand(f, "this kernel has none: install it (make install, or the package ipmesh-dkms)");
 		else
-			finding_mend(f, "modprobe ipmesh");
+			mend_module(f);
 		return;
 	}
 	file = fopen(MODULE_VERSION_FILE, "re");
@@ -45,6 +51,20 @@ void doctor_module(struct doctor *d)
 static bool on_device(const struct have *h, const struct rtaddr *a)
 {
 	return a->ifindex == h->link.ifindex && a->scope != RT_SCOPE_LINK;
+}
+
+static void check_name(struct doctor *d, const struct have *h)
+{
+	const char *module = rtlink_fallback(h->link.name);
+	struct finding *f;
+
+	if (!module)
+		return;
+	f = doctor_find(d, SEVERITY_NOTE, "fallback_name",
+			"the module of that name loads nowhere on this host as long as it is so, and modprobe does not say it",
+			"%s has the name of the kernel's own device of %s", h->link.name, module);
+	finding_by_hand(f, "right for who takes the device by that name, as Calico's Felix does; else: ip link set %s down name OTHER",
+			h->link.name);
 }
 
 static void check_down(struct doctor *d, const struct have *h)
@@ -104,7 +124,7 @@ static bool needs_address(const struct have *h, uint8_t family)
 /* The first host of this node's own block, where something tells it. */
 static bool own_address(const struct have *h, uint8_t family, struct prefix *p)
 {
-	size_t n = 0;
+	size_t n = 0, routes = 0;
 
 	for (size_t i = 0; i < h->routes.n; i++) {
 		const struct rtroute *r = &h->routes.v[i];
@@ -117,7 +137,10 @@ static bool own_address(const struct have *h, uint8_t family, struct prefix *p)
 		*p = prefix_host(&first);
 		n++;
 	}
-	return n == 1 && !have_address(h, &p->addr);
+	/* A pod may have it. */
+	if (n == 1)
+		have_routes(h, p, &routes);
+	return n == 1 && !routes && !have_address(h, &p->addr);
 }
 
 static void check_source(struct doctor *d, const struct have *h, uint8_t family)
@@ -148,19 +171,29 @@ static void same_elsewhere(struct doctor *d, const struct have *h,
 	const struct rtlink *l = doctor_link(d, other->ifindex);
 	struct finding *f;
 
-	/* Of tunl0 doctor_leftovers() has told. */
-	if (!l || !strcmp(l->kind, "ipip"))
+	/* Of tunl0 doctor_leftovers() has told. The gateway of pods has the first address of
+	 * the block, as the tunnel has: a bridge, or the host's end of each pod's veth.
+	 */
+	if (!l || !strcmp(l->kind, "ipip") || !strcmp(l->kind, "bridge") ||
+	    !strcmp(l->kind, "veth"))
 		return;
-	f = doctor_find(d, SEVERITY_PROBLEM, "address_twice",
-			"which of both a packet takes as its source is left to chance",
+	f = doctor_find(d, SEVERITY_NOTE, "address_twice",
+			"whichever goes first takes the other one's packets along",
 			"%s has the tunnel address of %s too: %s", l->name,
 			h->link.name, prefix_str(&other->addr));
-	if (!strcmp(l->name, "cni0"))
-		finding_mend_net(f, "ip addr del %s dev %s", prefix_str(&other->addr),
-				 shell_word(l->name));
-	else
-		finding_by_hand(f, "take it from the one that is wrong; from %s: ip addr del %s dev %s",
-				l->name, prefix_str(&other->addr), shell_word(l->name));
+	finding_by_hand(f, "if it is wrong there: ip addr del %s dev %s",
+			prefix_str(&other->addr), shell_word(l->name));
+}
+
+/* Of a prefix that holds the networks of many, an address says nothing. */
+static bool is_tunnel_address(const struct prefix *cidr, const struct addr *a)
+{
+	struct addr first;
+
+	if (cidr->len >= addr_bits(&cidr->addr) - 1)
+		return true;
+	first = prefix_nth(cidr, 1);
+	return addr_eq(&first, a);
 }
 
 static void check_addresses(struct doctor *d, const struct have *h)
@@ -180,9 +213,8 @@ static void check_addresses(struct doctor *d, const struct have *h)
 		for (size_t k = 0; k < h->peers.n; k++) {
 			p = &h->peers.v[k];
 			for (size_t c = 0; c < p->n_cidrs; c++) {
-				/* A balancer has everybody's. */
-				if (!p->cidrs[c].len ||
-				    !prefix_contains(&p->cidrs[c], &a->addr.addr))
+				if (!prefix_contains(&p->cidrs[c], &a->addr.addr) ||
+				    !is_tunnel_address(&p->cidrs[c], &a->addr.addr))
 					continue;
 				f = doctor_find(d, SEVERITY_PROBLEM, "address_of_peer",
 						"two nodes have one tunnel address: answers go to the wrong one",
@@ -205,6 +237,7 @@ void doctor_devices(struct doctor *d)
 
 		if (!h->exists)
 			continue;
+		check_name(d, h);
 		check_down(d, h);
 		check_local(d, h);
 		check_source(d, h, AF_INET);

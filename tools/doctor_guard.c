@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "doctor.h"
-#include "fw.h"
 #include "nft.h"
 
 /* Gives a rule packets another source? Those of iptables-nft are told by its target. */
@@ -22,13 +21,13 @@ static bool translates(const json_t *rule)
 }
 
 /* The first rule that does so with packets of the underlay's family. */
-static const json_t *translation(const struct fw *fw, uint8_t family)
+static const json_t *translation(const json_t *nft, uint8_t family)
 {
 	const char *ip = nft_family(family)->ip;
 	const json_t *item, *rule;
 	size_t i;
 
-	json_array_foreach(fw->nft, i, item) {
+	json_array_foreach(nft, i, item) {
 		rule = json_object_get(item, "rule");
 		if (rule && (nft_is(rule, "family", ip) || nft_is(rule, "family", "inet")) &&
 		    translates(rule))
@@ -44,7 +43,7 @@ static const char *text(const json_t *rule, const char *key)
 	return s ? s : "";
 }
 
-void doctor_guard(struct doctor *d, const struct have *h, const struct fw *fw)
+static void one_device(struct doctor *d, const struct have *h, const json_t *nft)
 {
 	const struct linkattrs *attrs = &h->link.attrs;
 	struct finding *f;
@@ -53,7 +52,7 @@ void doctor_guard(struct doctor *d, const struct have *h, const struct fw *fw)
 	if (!h->exists || attrs->peers == IPMESH_PEERS_MODE_OPEN || !h->peers.n ||
 	    h->guard[family_index(&attrs->local)].any)
 		return;
-	rule = translation(fw, linkattr_family(attrs));
+	rule = translation(nft, linkattr_family(attrs));
 	if (!rule)
 		return;
 	f = doctor_find(d, SEVERITY_NOTE, "pods_tunnels",
@@ -63,4 +62,14 @@ void doctor_guard(struct doctor *d, const struct have *h, const struct fw *fw)
 			h->link.name);
 	finding_by_hand(f, "apply drops them where its documents have natOutgoing or blackhole; else drop IP protocols 4 and 41 and UDP port %u of forwarded packets that are translated",
 			attrs->dport);
+}
+
+void doctor_guard(struct doctor *d)
+{
+	const char *wrong;
+	json_t *nft = nft_list("list ruleset", &wrong);
+
+	for (size_t i = 0; i < d->n_mesh; i++)
+		one_device(d, &d->mesh[i], nft);
+	json_decref(nft);
 }

@@ -65,14 +65,15 @@ static void read_entries(struct doctor *d, uint8_t family, struct entries *e)
 static const char flannel_why[] =
 	"it takes the packets for pods, and the routes that ipmesh is to write";
 
-/* One command mends all that hangs on a device, if it is safe. */
+/* It is not ours to take away, and pods may hang on it. */
 static void delete_link(struct finding *f, const struct rtlink *l, bool alive)
 {
 	if (alive)
 		finding_by_hand(f, "flanneld is running and would make it again; stop that first (kubectl delete -f what installed it), then: ip link delete %s",
 				shell_word(l->name));
 	else
-		finding_mend_net(f, "ip link delete %s", shell_word(l->name));
+		finding_by_hand(f, "when no pod of this host needs it any more: ip link delete %s",
+				shell_word(l->name));
 }
 
 static void flannel_device(struct doctor *d, const struct rtlink *l, bool alive)
@@ -85,7 +86,7 @@ static void flannel_device(struct doctor *d, const struct rtlink *l, bool alive)
 
 	read_entries(d, AF_BRIDGE, &fdb);
 	if (fdb.n) {
-		f = doctor_find(d, SEVERITY_PROBLEM, "flannel_fdb", flannel_why,
+		f = doctor_find(d, SEVERITY_NOTE, "flannel_fdb", flannel_why,
 				"%s has %zu forwarding entr%s of flannel: %s%s", l->name,
 				fdb.n, fdb.n > 1 ? "ies" : "y", fdb.first,
 				fdb.n > 1 ? ", …" : "");
@@ -93,7 +94,7 @@ static void flannel_device(struct doctor *d, const struct rtlink *l, bool alive)
 	}
 	read_entries(d, AF_UNSPEC, &neigh);
 	if (neigh.n) {
-		f = doctor_find(d, SEVERITY_PROBLEM, "flannel_neigh", flannel_why,
+		f = doctor_find(d, SEVERITY_NOTE, "flannel_neigh", flannel_why,
 				"%s has %zu neighbour%s of flannel: %s%s", l->name,
 				neigh.n, neigh.n > 1 ? "s" : "", neigh.first,
 				neigh.n > 1 ? ", …" : "");
@@ -106,13 +107,13 @@ static void flannel_device(struct doctor *d, const struct rtlink *l, bool alive)
 			first = &routes->v[i];
 	}
 	if (n) {
-		f = doctor_find(d, SEVERITY_PROBLEM, "flannel_routes", flannel_why,
+		f = doctor_find(d, SEVERITY_NOTE, "flannel_routes", flannel_why,
 				"%zu route%s lead%s into %s: %s%s", n, n > 1 ? "s" : "",
 				n > 1 ? "" : "s", l->name, rtroute_str(first),
 				n > 1 ? ", …" : "");
 		delete_link(f, l, alive);
 	}
-	f = doctor_find(d, SEVERITY_PROBLEM, "flannel_device", flannel_why,
+	f = doctor_find(d, SEVERITY_NOTE, "flannel_device", flannel_why,
 			"%s, flannel's VXLAN device, is still there", l->name);
 	delete_link(f, l, alive);
 }
@@ -124,7 +125,7 @@ static void flannel_bridge(struct doctor *d, const struct rtlink *l, bool alive)
 
 	for (size_t i = 0; i < d->links.n; i++)
 		ports += d->links.v[i].master == l->ifindex;
-	f = doctor_find(d, SEVERITY_PROBLEM, "cni_bridge",
+	f = doctor_find(d, SEVERITY_NOTE, "cni_bridge",
 			"its address and its route take the packets for this node's pods",
 			"%s, the bridge of flannel's pods, is still there", l->name);
 	if (ports)
@@ -145,14 +146,15 @@ static void flannel_files(struct doctor *d, bool alive)
 	glob_t g;
 
 	if (!access(path, F_OK)) {
-		f = doctor_find(d, SEVERITY_WARNING, "flannel_subnet_env",
+		f = doctor_find(d, SEVERITY_NOTE, "flannel_subnet_env",
 				"flannel's CNI plug-in reads it, and gives pods addresses and an MTU by it",
 				"%s, written by flanneld, is still there", path);
 		if (alive)
 			finding_by_hand(f, "flanneld is running and would write it again; stop that first, then: rm %s",
 					shell_word(path));
 		else
-			finding_mend(f, "rm %s", shell_word(path));
+			finding_by_hand(f, "when no CNI plug-in of flannel is in use any more: rm %s",
+					shell_word(path));
 	}
 	free(path);
 	for (size_t i = 0; i < sizeof(confs) / sizeof(confs[0]); i++) {
@@ -162,7 +164,7 @@ static void flannel_files(struct doctor *d, bool alive)
 			continue;
 		}
 		for (size_t k = 0; k < g.gl_pathc; k++) {
-			f = doctor_find(d, SEVERITY_WARNING, "flannel_cni_conf",
+			f = doctor_find(d, SEVERITY_NOTE, "flannel_cni_conf",
 					"kubelet takes the first file of this folder: new pods may be flannel's",
 					"%s, flannel's CNI configuration, is still there",
 					g.gl_pathv[k]);
@@ -236,7 +238,7 @@ static void tunl_address(struct doctor *d, const struct rtlink *l,
 	/* Without a device of ours it is Calico's that works. */
 	if (!h && !ours)
 		return;
-	f = doctor_find(d, ours || move ? SEVERITY_PROBLEM : SEVERITY_WARNING,
+	f = doctor_find(d, move ? SEVERITY_PROBLEM : SEVERITY_NOTE,
 			"tunl_address",
 			"packets of this host to pods take their source from it, and answers come to it",
 			"%s (%s) holds the tunnel address %s", l->name, l->kind,
@@ -246,10 +248,13 @@ static void tunl_address(struct doctor *d, const struct rtlink *l,
 				prefix_str(p), shell_word(l->name));
 		return;
 	}
-	finding_mend_net(f, "ip addr del %s dev %s", prefix_str(p), shell_word(l->name));
 	if (move)
 		finding_mend_net(f, "ip addr add %s dev %s", prefix_str(p),
 				 shell_word(h->link.name));
+	finding_by_hand(f, "%sip addr del %s dev %s; with the last address of a device the kernel takes all of its routes away",
+			move ? "then, when nothing goes through it any more: " :
+			"when nothing goes through it any more: ",
+			prefix_str(p), shell_word(l->name));
 }
 
 static void tunl(struct doctor *d, const struct rtlink *l)
@@ -262,9 +267,67 @@ static void tunl(struct doctor *d, const struct rtlink *l)
 			tunl_address(d, l, &addrs->v[i].addr);
 }
 
+/* --- before there is a device of ours --------------------------------------------------- */
+
+/* A routing daemon's, by its number; what the host itself has is not in the way. */
+static bool of_daemon(const struct rtroute *r)
+{
+	return r->proto > RTPROT_STATIC && r->proto != RTPROT_RA && r->proto != RTPROT_DHCP &&
+	       r->proto != RTPROT_IPMESH;
+}
+
+static const char *address_of(const struct doctor *d, uint32_t ifindex)
+{
+	const struct rtaddrs *l = &d->mesh[0].addrs;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].ifindex == ifindex && l->v[i].scope != RT_SCOPE_LINK)
+			return addr_str(&l->v[i].addr.addr);
+	return NULL;
+}
+
+/* What apply would refuse to write beside. */
+static void routes_of(struct doctor *d, const struct rtroute *first)
+{
+	const struct rtroutes *l = &d->mesh[0].routes;
+	const char *proto = rtroute_proto_name(first->proto), *address;
+	const struct rtlink *link = doctor_link(d, first->oif);
+	struct finding *f;
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (!of_daemon(&l->v[i]) || l->v[i].proto != first->proto ||
+		    l->v[i].oif != first->oif)
+			continue;
+		/* The first one has told of all. */
+		if (!n++ && &l->v[i] != first)
+			return;
+	}
+	address = link ? address_of(d, link->ifindex) : NULL;
+	f = doctor_find(d, SEVERITY_NOTE, "routes_of_others",
+			"apply refuses to write its own beside them, unless it is told to take them over",
+			"%s%s%s%s has %zu route%s of %s: %s%s", link ? link->name : "the host",
+			address ? " (" : "", address ? address : "", address ? ")" : "",
+			n, n > 1 ? "s" : "", proto, rtroute_str(first), n > 1 ? ", …" : "");
+	finding_by_hand(f, "for those to pods of other nodes: ipmesh apply --take-over puts its routes in their place, without a gap; then stop %s",
+			proto);
+}
+
+static void others(struct doctor *d)
+{
+	const struct rtroutes *l = &d->mesh[0].routes;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (of_daemon(&l->v[i]) && l->v[i].type == RTN_UNICAST)
+			routes_of(d, &l->v[i]);
+}
+
 void doctor_leftovers(struct doctor *d)
 {
 	bool alive = doctor_runs("flanneld");
+
+	if (!d->mesh[0].exists)
+		others(d);
 
 	for (size_t i = 0; i < d->links.n; i++) {
 		const struct rtlink *l = &d->links.v[i];

@@ -109,8 +109,8 @@ static void read_folder(const struct doctor *d, const char *folder, struct nm *n
 static void network_manager(struct doctor *d, const char *dev, bool runs)
 {
 	struct nm nm = { .dev = dev };
+	char *path, *text;
 	struct finding *f;
-	char *path;
 
 	if (!runs && !is_there(d, "/usr/sbin/NetworkManager"))
 		return;
@@ -127,9 +127,10 @@ static void network_manager(struct doctor *d, const char *dev, bool runs)
 			"it takes the device up as its own, and may take addresses and routes away",
 			"NetworkManager is %s and not told to leave %s alone",
 			runs ? "running" : "installed", dev);
-	path = doctor_path(d, "/etc/NetworkManager/conf.d");
-	finding_mend(f, "mkdir -p %s && printf '[keyfile]\\nunmanaged-devices+=interface-name:%%s\\n' %s >>%s/99-ipmesh.conf",
-		     shell_word(path), shell_word(dev), shell_word(path));
+	path = doctor_path(d, "/etc/NetworkManager/conf.d/99-ipmesh.conf");
+	text = xasprintf("[keyfile]\nunmanaged-devices+=interface-name:%s\n", dev);
+	finding_append(f, path, text);
+	free(text);
 	free(path);
 	if (runs)
 		finding_mend(f, "nmcli general reload conf");
@@ -183,9 +184,9 @@ static void networkd(struct doctor *d, const char *dev, bool runs)
 		"/lib/systemd/network", NULL,
 	};
 	struct networkd n = { 0 };
+	char *path, *file, *text;
 	struct finding *f;
 	struct conffiles c;
-	char *path, *file;
 	size_t i;
 
 	if (!runs && !is_there(d, "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service"))
@@ -212,9 +213,9 @@ static void networkd(struct doctor *d, const char *dev, bool runs)
 	}
 	path = doctor_path(d, "/etc/systemd/network");
 	file = xasprintf("%s/00-%s.network", path, dev);
-	finding_mend(f, "mkdir -p %s && printf '[Match]\\nName=%%s\\n\\n[Link]\\nUnmanaged=yes\\n' %s >%s",
-		     shell_word(path), shell_word(dev),
-		     shell_word(file));
+	text = xasprintf("[Match]\nName=%s\n\n[Link]\nUnmanaged=yes\n", dev);
+	finding_write(f, file, text);
+	free(text);
 	free(file);
 	free(path);
 	if (runs)

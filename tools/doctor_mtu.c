@@ -42,6 +42,14 @@ static uint32_t room(const struct doctor *d, const struct have *h,
 	return least;
 }
 
+static void mend_auto(struct finding *f, const struct have *h)
+{
+	const char *dev = shell_word(h->link.name);
+
+	finding_mend_net(f, "ipmesh link set %s mtu auto", dev);
+	finding_undo_net(f, "ipmesh link set %s mtu %u", dev, h->link.mtu);
+}
+
 static void device(struct doctor *d, const struct have *h, uint32_t most,
 		   const struct peer *p, const struct rtlink *lower)
 {
@@ -63,7 +71,7 @@ static void device(struct doctor *d, const struct have *h, uint32_t most,
 				"%s has MTU %u, but %s, with %u, leaves %u for packets to %s",
 				h->link.name, h->link.mtu, lower->name, lower->mtu,
 				most, addr_str(&p->endpoint));
-		finding_mend_net(f, "ipmesh link set %s mtu auto", shell_word(h->link.name));
+		mend_auto(f, h);
 		return;
 	}
 	if (h->link.mtu >= IPV6_MIN_MTU)
@@ -77,8 +85,7 @@ static void device(struct doctor *d, const struct have *h, uint32_t most,
 					"%s has MTU %u and carries IPv6 pods",
 					h->link.name, h->link.mtu);
 			if (!h->link.attrs.mtu_auto && most >= IPV6_MIN_MTU)
-				finding_mend_net(f, "ipmesh link set %s mtu auto",
-						 shell_word(h->link.name));
+				mend_auto(f, h);
 			else
 				finding_by_hand(f, "raise the MTU of the underlay");
 			return;
@@ -98,7 +105,10 @@ static void routes(struct doctor *d, const struct have *h)
 				"senders make packets larger than the device takes",
 				"%s, more than the %u of %s", rtroute_str(r),
 				h->link.mtu, h->link.name);
-		finding_mend_net(f, "%s", route_no_mtu_command(r));
+		if (r->proto == RTPROT_IPMESH)
+			finding_mend_net(f, "%s", route_no_mtu_command(r));
+		else
+			finding_by_hand(f, "it is not ipmesh's: %s", route_no_mtu_command(r));
 	}
 }
 

@@ -101,13 +101,40 @@ static bool has_foreign(const struct have *h, const struct peer *p,
 	return false;
 }
 
+/* Who writes routes through the device, beside us; NULL: nobody that is known. What is
+ * missing is his to write, and one of ours would keep his out.
+ */
+static const char *daemon_of(const struct have *h)
+{
+	bool ours = false;
+
+	for (size_t i = 0; i < h->routes.n; i++) {
+		const struct rtroute *r = &h->routes.v[i];
+
+		if (r->oif == h->link.ifindex && r->proto >= RTPROT_GATED &&
+		    r->proto != RTPROT_IPMESH)
+			return rtroute_proto_name(r->proto);
+		ours |= r->oif == h->link.ifindex && r->proto == RTPROT_IPMESH &&
+			r->type == RTN_UNICAST;
+	}
+	if (ours)
+		return NULL;
+	return doctor_runs("bird") ? "bird" : doctor_runs("bird6") ? "bird6" :
+	       doctor_runs("zebra") ? "zebra" : doctor_runs("gobgpd") ? "gobgpd" : NULL;
+}
+
 static void mend_by_route(struct finding *f, const struct have *h,
 			  const struct owned *o, const struct rtroute *but)
 {
 	const struct addr *endpoint = &o->peer->endpoint;
 	bool v6 = o->cidr.addr.family == AF_INET6;
-	const char *dev = shell_word(h->link.name);
+	const char *dev = shell_word(h->link.name), *daemon = daemon_of(h);
 
+	if (daemon) {
+		finding_by_hand(f, "%s writes the routes here: look why it has none; without it: ipmesh peer set %s dev %s route",
+				daemon, addr_str(endpoint), dev);
+		return;
+	}
 	if (!has_foreign(h, o->peer, but))
 		finding_mend_net(f, "ipmesh peer set %s dev %s route",
 				 addr_str(endpoint), dev);
@@ -175,11 +202,13 @@ static void mend_foreign(struct finding *f, const struct have *h,
 				prefix_str(&a->addr), shell_word(rtlink_name(a->ifindex)));
 		return;
 	}
-	finding_mend_net(f, "%s", route_del_command(r));
-	if (r->proto != RTPROT_BOOT && r->proto != RTPROT_STATIC &&
-	    r->proto != RTPROT_IPMESH)
-		finding_by_hand(f, "if %s writes it again, stop it there",
-				rtroute_proto_name(r->proto));
+	if (r->proto == RTPROT_IPMESH)
+		finding_mend_net(f, "%s", route_del_command(r));
+	else
+		finding_by_hand(f, "it is not ipmesh's (proto %s): %s%s",
+				rtroute_proto_name(r->proto), route_del_command(r),
+				r->proto == RTPROT_BOOT || r->proto == RTPROT_STATIC ? "" :
+				", and stop it there if it is written again");
 }
 
 /* The best of its routes, of @n that are left. */
@@ -259,7 +288,13 @@ static void inside(struct doctor *d, const struct have *h, const struct map *m,
 			break;
 		if (leads(h, m, r, o->peer) == LEADS_RIGHT || map_find(m, &r->dst))
 			continue;
-		f = doctor_find(d, SEVERITY_PROBLEM, "route_shadowed",
+		/* This host's own networks, or a daemon's choice, are right as they are;
+		 * of others only the one who wrote them knows.
+		 */
+		f = doctor_find(d, r->proto == RTPROT_KERNEL || (r->proto >= RTPROT_GATED &&
+				r->proto != RTPROT_IPMESH) ? SEVERITY_NOTE :
+				r->proto == RTPROT_IPMESH ? SEVERITY_PROBLEM :
+				SEVERITY_WARNING, "route_shadowed",
 				"a more specific route wins: packets for these pods do not go to the peer",
 				"%s of %s is hidden in part by: %s", prefix_str(&o->cidr),
 				peer_str(o->peer), rtroute_str(r));

@@ -156,7 +156,8 @@ static void rp_filter(struct doctor *d, const struct have *h)
 				"it drops what comes in by another device than the answer leaves by",
 				"rp_filter of %s is strict (1), and the way to peer %s leaves by another device",
 				under->name, addr_str(&p->endpoint));
-		loosen(d, f, under->name);
+		finding_by_hand(f, "it is not ipmesh's device: sysctl -w net.ipv4.conf.%s.rp_filter=2, and the same in /etc/sysctl.d",
+				shell_word(under->name));
 	}
 }
 

@@ -111,9 +111,15 @@ static uint16_t fold(uint32_t s)
 	return htons((uint16_t)~s);
 }
 
+/* In network byte order. */
 static uint16_t ident(void)
 {
 	return htons((uint16_t)getpid());
+}
+
+uint16_t echo_ident(void)
+{
+	return ntohs(ident());
 }
 
 /* The ICMP part of a request; of ICMPv6 the kernel fills in the checksum. */
@@ -384,8 +390,81 @@ void echo_ask(int fd, const struct echo *e, unsigned int bytes, bool df,
 	wait_answer(fd, -1, e, start, a);
 }
 
-/* A whole IP packet with a request in it; its length. */
-static size_t put_packet(uint8_t *buf, const struct echo *e)
+/* The answer to one of many: which one; -1: something else. */
+static ssize_t read_one_of(int fd, const struct echo_many *m)
+{
+	static uint8_t buf[2048];
+	bool v6 = m->to[0].family == AF_INET6;
+	const struct icmphdr *icmp;
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	ssize_t n, skip = 0;
+	struct addr from;
+	size_t i;
+
+	n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, (void *)&ss, &len);
+	if (n > 0 && !v6)
+		skip = (buf[0] & 15) * 4;
+	if (n < skip + (ssize_t)sizeof(*icmp))
+		return -1;
+	icmp = (const void *)(buf + skip);
+	if (v6)
+		addr_from_bytes(&from, &((struct sockaddr_in6 *)(void *)&ss)->sin6_addr, 16);
+	else
+		addr_from_bytes(&from, &((struct sockaddr_in *)(void *)&ss)->sin_addr, 4);
+	i = ntohs(icmp->un.echo.sequence);
+	if (icmp->type != (v6 ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY) ||
+	    icmp->un.echo.id != ident() || i >= m->n || !addr_eq(&from, &m->to[i]))
+		return -1;
+	return (ssize_t)i;
+}
+
+int echo_ask_many(const struct echo_many *m)
+{
+	bool v6 = m->to[0].family == AF_INET6;
+	size_t n = sizeof(struct icmphdr) + DATA_BYTES, left = m->n;
+	struct pollfd p = { .events = POLLIN };
+	struct sockaddr_storage ss;
+	double start = now_ms(), wait;
+	uint8_t buf[256];
+	socklen_t len;
+	ssize_t i;
+
+	p.fd = open_socket(&m->to[0], NULL, 0, SOCK_RAW, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, 0);
+	if (p.fd < 0)
+		return -errno;
+	for (size_t k = 0; k < m->n; k++) {
+		m->answered[k] = false;
+		put_request(buf, n, v6, (uint16_t)k);
+		len = to_sockaddr(&ss, &m->to[k], 0);
+		/* Once more: what an earlier one met is told by this. */
+		if (sendto(p.fd, buf, n, 0, (void *)&ss, len) < 0)
+			(void)!sendto(p.fd, buf, n, 0, (void *)&ss, len);
+		while ((i = read_one_of(p.fd, m)) >= 0) {
+			left -= !m->answered[i];
+			m->answered[i] = true;
+		}
+	}
+	while (left) {
+		wait = start + m->timeout_ms - now_ms();
+		if (wait <= 0 || poll(&p, 1, (int)wait + 1) < 0)
+			break;
+		if (p.revents & POLLERR) {
+			struct echo_answer a;
+
+			read_error(p.fd, false, &a);
+		}
+		i = read_one_of(p.fd, m);
+		if (i >= 0) {
+			left -= !m->answered[i];
+			m->answered[i] = true;
+		}
+	}
+	close(p.fd);
+	return 0;
+}
+
+size_t echo_packet(uint8_t *buf, const struct echo *e)
 {
 	size_t n = sizeof(struct icmphdr) + DATA_BYTES;
 	struct ip6_hdr *six = (void *)buf;
@@ -437,7 +516,7 @@ void echo_ask_wrapped(int fd, const struct echo *e, const struct addr *endpoint,
 		refused(a);
 		return;
 	}
-	n = put_packet(buf, e);
+	n = echo_packet(buf, e);
 	len = to_sockaddr(&ss, endpoint, 0);
 	start = now_ms();
 	if ((dport ? send(out, buf, n, 0) : sendto(out, buf, n, 0, (void *)&ss, len)) < 0)
@@ -445,4 +524,49 @@ void echo_ask_wrapped(int fd, const struct echo *e, const struct addr *endpoint,
 	else
 		wait_answer(fd, out, e, start, a);
 	close(out);
+}
+
+/* What an ICMP error carries of a request of ours. */
+static bool is_request(const uint8_t *ip, size_t n, const struct echo *e)
+{
+	bool v6 = e->to.family == AF_INET6;
+	size_t head = v6 ? sizeof(struct ip6_hdr) : n ? (ip[0] & 15u) * 4 : 0;
+	const struct icmphdr *icmp = (const void *)(ip + head);
+
+	return n >= head + sizeof(*icmp) && icmp->un.echo.id == ident() &&
+	       ntohs(icmp->un.echo.sequence) == sequence;
+}
+
+bool echo_read_packet(const uint8_t *buf, size_t n, const struct echo *e,
+		      struct echo_answer *a)
+{
+	bool v6 = e->to.family == AF_INET6;
+	size_t head = v6 ? sizeof(struct ip6_hdr) : n ? (buf[0] & 15u) * 4 : 0;
+	const struct icmphdr *icmp = (const void *)(buf + head);
+	struct sock_extended_err err = {
+		.ee_origin = v6 ? SO_EE_ORIGIN_ICMP6 : SO_EE_ORIGIN_ICMP,
+		.ee_errno = EHOSTUNREACH,
+	};
+	struct addr from;
+
+	if (n < head + sizeof(*icmp) || buf[0] >> 4 != (v6 ? 6 : 4) ||
+	    buf[v6 ? 6 : 9] != (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+		return false;
+	addr_from_bytes(&from, buf + (v6 ? 8 : 12), v6 ? 16 : 4);
+	if (icmp->type == (v6 ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY)) {
+		if (icmp->un.echo.id != ident() || ntohs(icmp->un.echo.sequence) != sequence ||
+		    !addr_eq(&from, &e->to))
+			return false;
+		a->result = ECHO_ANSWERED;
+		return true;
+	}
+	/* RFC 4443 2.1: ICMPv6 errors are below 128. */
+	if ((v6 ? icmp->type >= 128 : icmp->type != ICMP_DEST_UNREACH &&
+	     icmp->type != ICMP_TIME_EXCEEDED) ||
+	    !is_request(buf + head + sizeof(*icmp), n - head - sizeof(*icmp), e))
+		return false;
+	err.ee_type = icmp->type;
+	err.ee_code = icmp->code;
+	set_error(a, meaning(&err, a), &from);
+	return true;
 }

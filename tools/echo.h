@@ -29,6 +29,9 @@ struct echo {
 	unsigned int timeout_ms;
 };
 
+/* The identifier of all requests of this program. */
+uint16_t echo_ident(void);
+
 /* A socket for the answers, for all requests of one address; -1 with errno. */
 int echo_open(const struct echo *e);
 
@@ -42,5 +45,25 @@ void echo_ask(int fd, const struct echo *e, unsigned int bytes, bool df,
  */
 void echo_ask_wrapped(int fd, const struct echo *e, const struct addr *endpoint,
 		      const struct addr *local, uint16_t dport, struct echo_answer *a);
+
+/* The request of @e as a whole IP packet, for who sends it another way; its length, up to
+ * 256 bytes.
+ */
+size_t echo_packet(uint8_t *buf, const struct echo *e);
+
+/* A whole IP packet that came: is it about the last request? Then what it says. */
+bool echo_read_packet(const uint8_t *buf, size_t n, const struct echo *e,
+		      struct echo_answer *a);
+
+/* One ordinary request to each of many addresses of one family, all at once. */
+struct echo_many {
+	struct addr *to;
+	bool *answered;			/* set: who did */
+	size_t n;			/* up to 65 535 */
+	unsigned int timeout_ms;
+};
+
+/* 0 when each has answered or the time is over; -errno: nobody can be asked. */
+int echo_ask_many(const struct echo_many *m);
 
 #endif

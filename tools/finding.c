@@ -37,11 +37,68 @@ struct finding *doctor_find(struct doctor *d, enum severity severity,
 	return f;
 }
 
-static void add_command(struct finding *f, char *command)
+static void add_command(struct finding *f, char *line)
 {
 	f->commands = xgrow(f->commands, f->n_commands, &f->cap_commands,
 			    sizeof(*f->commands));
-	f->commands[f->n_commands++] = command;
+	f->commands[f->n_commands++] = (struct mend){ .line = line };
+}
+
+/* A text as printf takes it in the words of a shell. */
+static char *printf_words(const char *text)
+{
+	char *to = xmalloc(2 * strlen(text) + 1), *out = to;
+
+	for (; *text; text++) {
+		if (*text == '\n') {
+			to = stpcpy(to, "\\n");
+			continue;
+		}
+		if (*text == '\\' || *text == '%')
+			*to++ = *text;
+		*to++ = *text;
+	}
+	*to = '\0';
+	return out;
+}
+
+static void put_in_file(struct finding *f, const char *file, const char *text, bool alone)
+{
+	const char *slash = strrchr(file, '/');
+	char *folder = xasprintf("%.*s", (int)(slash - file), file);
+	char *words = printf_words(text);
+
+	add_command(f, xasprintf("mkdir -p %s && printf %s >%s%s", shell_word(folder),
+				 shell_word(words), alone ? "" : ">", shell_word(file)));
+	f->commands[f->n_commands - 1].file = xstrdup(file);
+	f->commands[f->n_commands - 1].text = xstrdup(text);
+	f->commands[f->n_commands - 1].alone = alone;
+	free(words);
+	free(folder);
+}
+
+void finding_append(struct finding *f, const char *file, const char *text)
+{
+	put_in_file(f, file, text, false);
+}
+
+void finding_write(struct finding *f, const char *file, const char *text)
+{
+	put_in_file(f, file, text, true);
+}
+
+/* The command with the namespace that it is for; to be freed. */
+static char *in_namespace(char *command)
+{
+	const char *ns = options.netns;
+	char *whole;
+
+	if (!ns)
+		return command;
+	whole = xasprintf("%s%s %s", strchr(ns, '/') ? "nsenter --net=" : "ip netns exec ",
+			  shell_word(ns), command);
+	free(command);
+	return whole;
 }
 
 void finding_mend(struct finding *f, const char *fmt, ...)
@@ -55,22 +112,29 @@ void finding_mend(struct finding *f, const char *fmt, ...)
 
 void finding_mend_net(struct finding *f, const char *fmt, ...)
 {
-	const char *ns = options.netns;
-	char *command;
 	va_list ap;
 
 	va_start(ap, fmt);
-	command = format(fmt, ap);
+	add_command(f, in_namespace(format(fmt, ap)));
 	va_end(ap);
-	if (ns && strchr(ns, '/'))
-		add_command(f, xasprintf("nsenter --net=%s %s", shell_word(ns),
-					 command));
-	else if (ns)
-		add_command(f, xasprintf("ip netns exec %s %s", shell_word(ns),
-					 command));
-	else
-		add_command(f, xstrdup(command));
-	free(command);
+}
+
+void finding_undo(struct finding *f, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	f->commands[f->n_commands - 1].undo = format(fmt, ap);
+	va_end(ap);
+}
+
+void finding_undo_net(struct finding *f, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	f->commands[f->n_commands - 1].undo = in_namespace(format(fmt, ap));
+	va_end(ap);
 }
 
 void finding_by_hand(struct finding *f, const char *fmt, ...)
@@ -83,16 +147,19 @@ void finding_by_hand(struct finding *f, const char *fmt, ...)
 	va_end(ap);
 }
 
-void findings_free(struct finding *v, size_t n)
+void finding_clear(struct finding *f)
 {
-	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < v[i].n_commands; k++)
-			free(v[i].commands[k]);
-		free(v[i].commands);
-		free(v[i].what);
-		free(v[i].by_hand);
+	for (size_t k = 0; k < f->n_commands; k++) {
+		free(f->commands[k].line);
+		free(f->commands[k].undo);
+		free(f->commands[k].file);
+		free(f->commands[k].text);
+		free(f->commands[k].had);
 	}
-	free(v);
+	free(f->commands);
+	free(f->what);
+	free(f->by_hand);
+	*f = (struct finding){ 0 };
 }
 
 const char *shell_word(const char *s)

@@ -120,6 +120,30 @@ char *nft_text(const char *cmd, const char **wrong)
 	return run(cmd, NFT_CTX_OUTPUT_HANDLE, wrong);
 }
 
+struct nft_ctx *nft_hold(const char *cmd, const char **wrong)
+{
+	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+
+	*wrong = NULL;
+	if (!ctx) {
+		*wrong = "libnftables does not start";
+		return NULL;
+	}
+	nft_ctx_buffer_output(ctx);
+	nft_ctx_buffer_error(ctx);
+	if (!nft_run_cmd_from_buffer(ctx, cmd))
+		return ctx;
+	*wrong = reason(ctx);
+	nft_ctx_free(ctx);
+	return NULL;
+}
+
+void nft_release(struct nft_ctx *ctx)
+{
+	if (ctx)
+		nft_ctx_free(ctx);
+}
+
 bool nft_is(const json_t *o, const char *key, const char *value)
 {
 	const char *s = json_string_value(json_object_get(o, key));

@@ -38,6 +38,14 @@ char *nft_text(const char *cmd, const char **wrong);
  */
 const char *nft_commit(FILE *f, char **text);
 
+/*
+ * Runs a command and holds on to what it made: a table with "flags owner" goes with the
+ * handle, also when the program is killed. NULL with *WRONG set, as above.
+ */
+struct nft_ctx;
+struct nft_ctx *nft_hold(const char *cmd, const char **wrong);
+void nft_release(struct nft_ctx *ctx);
+
 /* Has object O the string VALUE under KEY? */
 bool nft_is(const json_t *o, const char *key, const char *value);
 

@@ -15,7 +15,9 @@ static const char usage[] =
 	"\n"
 	"Asks a peer by ICMP echo: its endpoint in the underlay, an address behind it\n"
 	"through the tunnel, with growing packets for the path MTU, and whether IP in IP\n"
-	"and UDP pass, whichever of both the peer has. Nothing is changed.\n"
+	"and UDP pass, whichever of both the peer has; and the same as a pod of this node\n"
+	"would, with large TCP segments. What this host's firewall drops of it is named, rule by\n"
+	"rule. For that moment there are a table of nftables and a TUN device; nothing stays.\n"
 	"\n"
 	"PEER is an endpoint, the name of a peer, or an address in its pod CIDRs.\n"
 	"\n"
@@ -26,7 +28,8 @@ static const char usage[] =
 	"  count N       requests through the tunnel (3)\n"
 	"  timeout MS    how long to wait for each answer (1000)\n"
 	"\n"
-	"Exit status: 0 the peer answers through the tunnel; 1 it does not; 2 wrong usage.\n";
+	"Exit status: 0 the peer answers through the tunnel, to pods too; 1 it does not;\n"
+	"2 wrong usage.\n";
 
 struct request {
 	const char *peer, *dev;
@@ -103,6 +106,13 @@ static const struct peer *find(const struct peers *l, const char *word, struct a
 	return found;
 }
 
+/* Does the host reach it, and do its pods where they were asked for? */
+static bool probe_passes(const struct probe *p)
+{
+	return p->received && (p->unforwarded || (p->forward.result == ECHO_ANSWERED &&
+						  p->segments != TRANSIT_LOST));
+}
+
 static void show_answer(const char *key, const struct echo_answer *a)
 {
 	static const char *const results[] = {
@@ -166,10 +176,10 @@ static void show_mtu(const struct probe *p)
 		out_null("path_mtu", NULL);
 	} else {
 		out_u64("path_mtu", "    path MTU    %" PRIu64, p->mtu);
-		out_text(" (%s has %u)%s\n", p->link->name, p->link->mtu, p->black_hole ?
+		out_text(" (%s has %u)%s\n", p->have->link.name, p->have->link.mtu, p->black_hole ?
 			 "; larger packets vanish and nobody tells: lower it" : "");
 	}
-	out_u64("device_mtu", NULL, p->link->mtu);
+	out_u64("device_mtu", NULL, p->have->link.mtu);
 	out_bool("black_hole", NULL, p->black_hole);
 }
 
@@ -182,7 +192,7 @@ static void show_carriers(const struct probe *p)
 		out_null("ip", NULL);
 		out_null("udp", NULL);
 		out_text("    %s has no address for an answer: IP in IP and UDP cannot be asked one by one\n",
-			 p->link->name);
+			 p->have->link.name);
 		return;
 	}
 	out_text("    protocol %-2u ", proto);
@@ -193,10 +203,102 @@ static void show_carriers(const struct probe *p)
 	show_answer("udp", &p->udp);
 }
 
+static void show_forward(const struct probe *p)
+{
+	static const char *const tcp[] = {
+		[TRANSIT_SILENT] = "silent", [TRANSIT_PASSES] = "answered",
+		[TRANSIT_LOST] = "lost",
+	};
+
+	if (p->pod.family)
+		out_str("pod", NULL, addr_str(&p->pod));
+	else
+		out_null("pod", NULL);
+	if (p->unforwarded) {
+		out_null("forward", NULL);
+		out_null("segments", NULL);
+		out_text("    as a pod    not asked: %s\n", p->unforwarded);
+		return;
+	}
+	out_text("    as a pod    ");
+	if (p->forward.result == ECHO_ANSWERED)
+		out_text("answered, %.2f ms, to %s\n", p->forward.ms, addr_str(&p->pod));
+	else
+		out_text("%s\n", p->forward.result == ECHO_ERROR ? p->forward.error :
+			 "no answer: pods of this node do not reach it");
+	show_answer("forward", &p->forward);
+	if (p->forward.result != ECHO_ANSWERED) {
+		out_null("segments", NULL);
+		return;
+	}
+	out_str("segments", NULL, tcp[p->segments]);
+	if (p->segments == TRANSIT_PASSES)
+		out_text("    TCP         large segments pass\n");
+	else if (p->segments == TRANSIT_LOST)
+		out_text("    TCP         large segments are lost where small ones pass: a network card cuts them wrongly; see ethtool -K … tx-ipxip4-segmentation off tx-ipxip6-segmentation off tx-udp_tnl-segmentation off\n");
+	else
+		out_text("    TCP         no answer to a segment of no connection: a firewall may drop it\n");
+}
+
+/* iptables-legacy cannot be traced: its tables are named, where something was dropped. */
+static void hint_legacy(const struct probe *p)
+{
+	FILE *f = fopen(p->to.family == AF_INET6 ? "/proc/net/ip6_tables_names" :
+			"/proc/net/ip_tables_names", "re");
+	char name[64];
+	bool any = false;
+
+	while (f && fgets(name, sizeof(name), f)) {
+		name[strcspn(name, "\n")] = '\0';
+		out_text("%s%s", any ? ", " : "    legacy      iptables-legacy cannot be traced, and has tables here: ",
+			 err_safe(name));
+		any = true;
+	}
+	if (any)
+		out_text("; see ip%stables-legacy -t TABLE -L -n -v\n",
+			 p->to.family == AF_INET6 ? "6" : "");
+	if (f)
+		fclose(f);
+}
+
+static void show_drops(const struct probe *p)
+{
+	bool passes = probe_passes(p);
+
+	out_arr("drops");
+	for (size_t i = 0; i < p->n_drops; i++) {
+		const struct trace_drop *d = &p->drops[i];
+
+		out_obj(NULL);
+		out_text("    dropped     %s\n", trace_str(d));
+		out_str("family", NULL, d->family);
+		out_str("table", NULL, d->table);
+		out_str("chain", NULL, d->chain);
+		out_str("hook", NULL, d->hook);
+		if (d->handle)
+			out_u64("handle", NULL, d->handle);
+		else
+			out_null("handle", NULL);
+		if (d->rule)
+			out_str("rule", NULL, d->rule);
+		else
+			out_null("rule", NULL);
+		out_str("from", NULL, addr_str(&d->from));
+		out_str("to", NULL, addr_str(&d->to));
+		out_u64("protocol", NULL, d->proto);
+		out_end();
+	}
+	out_end();
+	if (!passes && !p->trace)
+		out_text("    this host's firewall is not asked: %s\n", p->untraced);
+	if (!passes)
+		hint_legacy(p);
+}
+
 /* What follows from all of it. */
 static void conclude(const struct probe *p)
 {
-	uint8_t encap = p->peer->encap == IPMESH_ENCAP_DEVICE ? p->link->attrs.encap :
+	uint8_t encap = p->peer->encap == IPMESH_ENCAP_DEVICE ? p->have->link.attrs.encap :
 			p->peer->encap;
 
 	if (p->received || !p->asked)
@@ -220,7 +322,7 @@ static void show(const struct probe *p)
 		out_str("name", " %s", p->peer->name);
 	else
 		out_null("name", NULL);
-	out_str("device", " of %s", p->link->name);
+	out_str("device", " of %s", p->have->link.name);
 	out_str("to", ", to %s\n", addr_str(&p->to));
 	if (p->from.family)
 		out_str("from", NULL, addr_str(&p->from));
@@ -236,6 +338,8 @@ static void show(const struct probe *p)
 	show_tunnel(p);
 	show_mtu(p);
 	show_carriers(p);
+	show_forward(p);
+	show_drops(p);
 	conclude(p);
 	out_bool("reachable", NULL, p->received);
 	out_end();
@@ -243,28 +347,20 @@ static void show(const struct probe *p)
 
 static int probe(struct nl *nl, const struct request *r)
 {
-	struct rtaddrs addrs = { 0 };
-	struct peers peers = { 0 };
-	struct probe p = { 0 };
+	struct have h = { 0 };
+	struct probe p = {
+		.have = &h, .to = r->to, .count = r->count, .timeout_ms = r->timeout,
+	};
 	const char *wrong;
 	struct rtlink l;
-	int rc, e;
+	int rc;
 
 	rc = rtlink_find(nl, r->dev, &l);
+	if (!rc && have_read(&h, nl, l.name))
+		rc = EXIT_REFUSED;
 	if (rc)
-		return rc;
-	e = genlpeer_dump(nl, l.ifindex, &peers);
-	if (!e)
-		e = rtaddr_dump(nl, AF_UNSPEC, 0, &addrs);
-	if (e) {
-		rc = err_refused("%s: %s", l.name, nl_error(nl, e));
 		goto out;
-	}
-	p = (struct probe){
-		.link = &l, .addrs = &addrs, .to = r->to, .count = r->count,
-		.timeout_ms = r->timeout,
-	};
-	p.peer = find(&peers, r->peer, &p.to);
+	p.peer = find(&h.peers, r->peer, &p.to);
 	if (!p.peer) {
 		rc = err_refused("%s has no peer \"%s\", by endpoint, name or pod address; see ipmesh peer show",
 				 l.name, err_safe(r->peer));
@@ -282,11 +378,11 @@ static int probe(struct nl *nl, const struct request *r)
 	}
 	show(&p);
 	rc = out_flush();
-	if (!rc && !p.received)
+	if (!rc && !probe_passes(&p))
 		rc = EXIT_REFUSED;
 out:
-	peers_free(&peers);
-	rtaddrs_free(&addrs);
+	trace_close(p.trace);
+	have_free(&h);
 	return rc;
 }
 

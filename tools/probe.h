@@ -4,14 +4,13 @@
 #define IPMESH_PROBE_H
 
 #include "echo.h"
-#include "genlpeer.h"
-#include "rtaddr.h"
-#include "rtlink.h"
+#include "have.h"
+#include "trace.h"
+#include "transit.h"
 
 struct probe {
-	const struct rtlink *link;
+	const struct have *have;
 	const struct peer *peer;
-	const struct rtaddrs *addrs;
 	struct addr to;			/* none: the first host of a CIDR */
 	uint32_t count;
 	uint32_t timeout_ms;
@@ -27,6 +26,14 @@ struct probe {
 	bool asked;			/* of both, and each was */
 	struct echo_answer ip, udp;
 	uint16_t dport;
+	struct addr pod;		/* as which this was asked, or none */
+	struct echo_answer forward;
+	enum transit_tcp segments;
+	const char *unforwarded;	/* why not; NULL: it was */
+	struct trace *trace;		/* to be closed by the caller; NULL: */
+	const char *untraced;		/* why not */
+	const struct trace_drop *drops;	/* of this host's firewall */
+	size_t n_drops;
 };
 
 /* Which address to ask: false when the peer has no CIDR and none is named. */
@@ -34,6 +41,12 @@ bool probe_target(struct probe *p);
 
 /* Through the tunnel alone; NULL, or why it cannot be asked. */
 const char *probe_tunnel(struct probe *p);
+
+/*
+ * As a pod of this node, through what is open already: whether @p->to answers what is
+ * forwarded, and large TCP segments. NULL, or why it cannot be asked.
+ */
+void probe_forward(struct probe *p, struct transit *t);
 
 /* All. NULL, or why it cannot be asked. */
 const char *probe_all(struct probe *p);

@@ -31,9 +31,9 @@ static void find_source(struct probe *p)
 {
 	const struct rtaddr *a;
 
-	for (size_t i = 0; i < p->addrs->n && !p->from.family; i++) {
-		a = &p->addrs->v[i];
-		if (a->ifindex == p->link->ifindex && a->scope != RT_SCOPE_LINK &&
+	for (size_t i = 0; i < p->have->addrs.n && !p->from.family; i++) {
+		a = &p->have->addrs.v[i];
+		if (a->ifindex == p->have->link.ifindex && a->scope != RT_SCOPE_LINK &&
 		    a->addr.addr.family == p->to.family)
 			p->from = a->addr.addr;
 	}
@@ -63,7 +63,7 @@ static void ask_count(struct probe *p, int fd, const struct echo *e)
 /* The largest that is answered with DF: between one that was and the device's. */
 static void find_mtu(struct probe *p, int fd, const struct echo *e)
 {
-	uint32_t good = MTU_LEAST, bad = p->link->mtu + 1, size = p->link->mtu;
+	uint32_t good = MTU_LEAST, bad = p->have->link.mtu + 1, size = p->have->link.mtu;
 	struct echo_answer a;
 
 	while (good + 1 < bad) {
@@ -94,7 +94,7 @@ static void find_mtu(struct probe *p, int fd, const struct echo *e)
 const char *probe_tunnel(struct probe *p)
 {
 	struct echo e = {
-		.to = p->to, .ifindex = p->link->ifindex, .timeout_ms = p->timeout_ms,
+		.to = p->to, .ifindex = p->have->link.ifindex, .timeout_ms = p->timeout_ms,
 	};
 	int fd;
 
@@ -111,8 +111,8 @@ const char *probe_tunnel(struct probe *p)
 static const char *ask_underlay(struct probe *p)
 {
 	struct echo e = {
-		.to = p->peer->endpoint, .from = p->link->attrs.local,
-		.mark = p->link->attrs.fwmark, .timeout_ms = p->timeout_ms,
+		.to = p->peer->endpoint, .from = p->have->link.attrs.local,
+		.mark = p->have->link.attrs.fwmark, .timeout_ms = p->timeout_ms,
 	};
 	int fd = echo_open(&e);
 
@@ -130,25 +130,54 @@ static void ask_carriers(struct probe *p, int fd, struct echo *e)
 	if (!p->from.family)
 		return;
 	p->asked = true;
-	e->mark = p->link->attrs.fwmark;
-	echo_ask_wrapped(fd, e, &p->peer->endpoint, &p->link->attrs.local, 0, &p->ip);
-	echo_ask_wrapped(fd, e, &p->peer->endpoint, &p->link->attrs.local, p->dport,
+	e->mark = p->have->link.attrs.fwmark;
+	echo_ask_wrapped(fd, e, &p->peer->endpoint, &p->have->link.attrs.local, 0, &p->ip);
+	echo_ask_wrapped(fd, e, &p->peer->endpoint, &p->have->link.attrs.local, p->dport,
 			 &p->udp);
+}
+
+void probe_forward(struct probe *p, struct transit *t)
+{
+	uint32_t mtu = p->mtu ? p->mtu : p->have->link.mtu;
+
+	transit_ask(t, &p->to, p->timeout_ms, &p->forward);
+	if (p->forward.result == ECHO_SILENT)
+		transit_ask(t, &p->to, p->timeout_ms, &p->forward);
+	if (p->forward.result == ECHO_ANSWERED)
+		p->segments = transit_segments(t, &p->to, mtu, p->timeout_ms);
+}
+
+static void ask_as_pod(struct probe *p)
+{
+	struct transit *t;
+
+	if (!transit_address(p->have, p->to.family, &p->pod)) {
+		p->pod = (struct addr){ 0 };
+		p->unforwarded = "no blackhole and no bridge tells which pod CIDR is this node's";
+		return;
+	}
+	t = transit_open(p->have->nl, &p->pod, &p->unforwarded);
+	if (t)
+		probe_forward(p, t);
+	transit_close(t);
 }
 
 const char *probe_all(struct probe *p)
 {
 	struct echo e = {
-		.ifindex = p->link->ifindex, .timeout_ms = p->timeout_ms,
+		.ifindex = p->have->link.ifindex, .timeout_ms = p->timeout_ms,
 	};
-	const char *wrong = ask_underlay(p);
+	uint16_t ports[2] = { p->peer->dport, p->have->link.attrs.dport };
+	const char *wrong;
 	int fd;
 
+	p->dport = ports[0] ? ports[0] : ports[1];
+	p->trace = trace_open(ports + !ports[0], ports[0] ? 2 : 1, &p->untraced);
+	wrong = ask_underlay(p);
 	if (!wrong)
 		wrong = probe_tunnel(p);
 	if (wrong)
 		return wrong;
-	p->dport = p->peer->dport ? p->peer->dport : p->link->attrs.dport;
 	e.to = p->to;
 	e.from = p->from;
 	fd = echo_open(&e);
@@ -158,5 +187,8 @@ const char *probe_all(struct probe *p)
 		find_mtu(p, fd, &e);
 	ask_carriers(p, fd, &e);
 	close(fd);
+	ask_as_pod(p);
+	if (p->trace)
+		p->drops = trace_read(p->trace, &p->n_drops);
 	return NULL;
 }

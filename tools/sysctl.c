@@ -113,23 +113,26 @@ bool sysctl_at_boot(const struct doctor *d, const char *key, long *value, char *
 
 void sysctl_mend_boot(struct doctor *d, struct finding *f, const char *key, long value)
 {
-	char *folder = doctor_path(d, "/etc/sysctl.d"), *path = doctor_path(d, OUR_FILE);
-	char *line = xasprintf("%s = %ld", sysctl_name(key), value);
+	char *path = doctor_path(d, OUR_FILE);
+	char *line = xasprintf("%s = %ld\n", sysctl_name(key), value);
 
-	finding_mend(f, "mkdir -p %s && echo %s >>%s", shell_word(folder),
-		     shell_word(line), shell_word(path));
+	finding_append(f, path, line);
 	free(line);
 	free(path);
-	free(folder);
 }
 
 void sysctl_mend(struct doctor *d, struct finding *f, const char *key, long value)
 {
 	char *file, *word = xasprintf("%s=%ld", sysctl_name(key), value);
-	long boot;
+	long now, boot;
 
 	finding_mend_net(f, "sysctl -w %s", shell_word(word));
 	free(word);
+	if (sysctl_read(&now, "%s", key)) {
+		word = xasprintf("%s=%ld", sysctl_name(key), now);
+		finding_undo_net(f, "sysctl -w %s", shell_word(word));
+		free(word);
+	}
 	if (!sysctl_at_boot(d, key, &boot, &file) || boot != value)
 		sysctl_mend_boot(d, f, key, value);
 	free(file);
