@@ -63,6 +63,38 @@ forms() {
 	equal "state after another form" "$(state "$master")" "$wanted"
 }
 
+# What a host sends to a service, with the address of its underlay, gets the tunnel
+# address: the answer of the pod comes back by the tunnel.
+host_to_service() {
+	hosts
+	apply "$master" -f kubectl-nodes.json --node k8s-master >/dev/null
+	apply "$node1" -f kubectl-nodes.json --node k8s-node1 >/dev/null
+	ip -n "$master" route add 10.96.0.0/12 dev ens160
+	in_ns "$master" nft 'table ip svc { chain out { type nat hook output priority -100; ip daddr 10.96.0.1 dnat to 10.244.1.1; }; }'
+	in_ns "$node1" nft 'table ip seen {
+		counter tunnel { }
+		counter other { }
+		chain in { type filter hook input priority 0;
+			iifname ipmesh0 ip saddr 10.244.0.1 counter name tunnel
+			iifname ipmesh0 ip saddr != 10.244.0.1 counter name other; }; }'
+	pings "$master" 10.96.0.1
+	pings "$master" 10.244.1.1
+	equal "from the tunnel address" "$(seen_as tunnel)" 6
+	equal "from others" "$(seen_as other)" 0
+	# a Device may say otherwise, and an export has it
+	equal "natHost" "$(in_ns "$master" ipmesh export | sed -n 's/^ *natHost: //p')" true
+	in_ns "$master" ipmesh export >"$tmp/own.yaml"
+	prints "no changes" apply "$master" -f "$tmp/own.yaml"
+	sed -i 's/natHost: true/natHost: false/' "$tmp/own.yaml"
+	contains "apply" "$(apply "$master" -f "$tmp/own.yaml")" "- nat"
+	silent "$master" 10.96.0.1
+	busywait is 1 seen_as other
+}
+
+seen_as() {
+	in_ns "$node1" nft list counter ip seen "$1" | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
+}
+
 # Forms that other programs print, and spellings of the words.
 other_forms() {
 	local nodes=$docs/kubectl-nodes.json pools=$docs/calico-ippools.yaml wanted form big
@@ -545,6 +577,6 @@ refused_whole() {
 	lacks "tables" "$(in_ns "$master" nft list tables)" ipmesh
 }
 
-run_tests cluster_state forms other_forms names second_run monitor_sees dry_run node_added node_address modes \
+run_tests cluster_state forms host_to_service other_forms names second_run monitor_sees dry_run node_added node_address modes \
 	onlink_gateway annotations narrow_path path_below_1280 learned_path pool_routes \
 	pool_families pool_twice half_done not_ours refused_whole

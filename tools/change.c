@@ -178,9 +178,15 @@ static void tell(const struct diff *d, const struct change *c)
 			out_text("%s", c->family == AF_INET6 ? " ip6" : "");
 			break;
 		}
+		if (!nat.n_nat)
+			out_text("%s", c->family == AF_INET6 ? " ip6" : " ip");
 		tell_prefixes("natOutgoing", nat.nat, nat.n_nat, " %s");
-		out_text(" not to");
-		tell_prefixes("pools", nat.pools, nat.n_pools, " %s");
+		if (nat.n_nat)
+			out_text(" not to");
+		tell_prefixes("pools", nat.pools, nat.n_nat ? nat.n_pools : 0, " %s");
+		if (nat.host)
+			out_text(" and this host's own");
+		out_bool("natHost", NULL, nat.host);
 		break;
 	case CHANGE_GUARD:
 		guard = diff_guard(d, c->family == AF_INET6);

@@ -127,6 +127,7 @@ struct cluster_device {
 	const struct doc_node *at;
 	struct linkattrs attrs;
 	uint32_t mtu;		/* 0: auto */
+	int nat_host;			/* 1, 0, or -1: not said */
 	struct fact_cidr *addresses, *blackholes, *pools, *nat;
 	size_t n_addresses, n_blackholes, n_pools, n_nat;
 	enum route_form routes;

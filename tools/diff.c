@@ -335,10 +335,15 @@ struct nat want_nat(const struct want *w, int family)
 	size_t p6 = first_v6(w->pools, w->n_pools);
 	size_t n6 = first_v6(w->nat, w->n_nat);
 
+	bool host = false;
+
+	/* Without an address of the device there is none to give. */
+	for (size_t i = 0; w->nat_host && i < w->n_addresses; i++)
+		host |= family_index(&w->addresses[i].addr) == family;
 	if (!family)
-		return (struct nat){ w->pools, w->nat, p6, n6 };
-	return (struct nat){ w->pools + p6, w->nat + n6, w->n_pools - p6,
-			     w->n_nat - n6 };
+		return (struct nat){ w->pools, w->nat, n6 ? p6 : 0, n6, host };
+	return (struct nat){ w->pools + p6, w->nat + n6,
+			     w->n_nat - n6 ? w->n_pools - p6 : 0, w->n_nat - n6, host };
 }
 
 static int diff_nat(struct diff *d)
@@ -350,16 +355,18 @@ static int diff_nat(struct diff *d)
 	int i;
 
 	if (h->nat_wrong) {
-		if (!w->n_nat)
+		/* A cluster of nodes works without natHost, as long as nobody asks. */
+		if (!w->n_nat && !(w->nat_host && !w->node))
 			return 0;
-		err_refused("natOutgoing cannot be had: %s", h->nat_wrong);
+		err_refused("%s cannot be had: %s", w->n_nat ? "natOutgoing" : "natHost",
+			    h->nat_wrong);
 		return -1;
 	}
 	for (i = 0; i < FAMILIES; i++) {
 		n = want_nat(w, i);
 		if (nat_same(&h->nat[i], &n))
 			continue;
-		if (!n.n_nat)
+		if (!n.n_nat && !n.host)
 			c = diff_add(d, CHANGE_REMOVE, CHANGE_NAT, PHASE_OLD_NAT);
 		else
 			c = diff_add(d, h->nat[i].any ? CHANGE_SET : CHANGE_ADD,

@@ -11,6 +11,11 @@ static bool translates(const json_t *rule)
 	const json_t *expr = json_object_get(rule, "expr"), *s, *xt;
 	size_t i;
 
+	/* natHost is for what the host itself sends. */
+	json_array_foreach(expr, i, s)
+		if (json_object_get(json_object_get(json_object_get(s, "match"), "left"), "fib") &&
+		    nft_is(rule, "table", "ipmesh"))
+			return false;
 	json_array_foreach(expr, i, s) {
 		xt = json_object_get(s, "xt");
 		if (json_object_get(s, "masquerade") || json_object_get(s, "snat") ||

@@ -279,10 +279,15 @@ static void put_nat(struct export *x)
 {
 	const struct nat_state *nat = x->h->nat;
 	struct doc_node *pools, *from;
+	bool host;
 
 	if (x->h->nat_wrong)
 		warn("%s: whether it has natOutgoing cannot be read: %s", x->dev,
 		     x->h->nat_wrong);
+	/* Where it is otherwise than without a word. */
+	host = nat[0].host || nat[1].host;
+	if (host != (nat[0].n_nat || nat[1].n_nat))
+		doc_put_plain(x->spec, "natHost", host ? "true" : "false");
 	if (!nat[0].n_nat && !nat[1].n_nat) {
 		put_prefixes(x->spec, "pools", x->pools, x->n_pools);
 		return;

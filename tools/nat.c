@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The tables "ip ipmesh" and "ip6 ipmesh" of nftables, for natOutgoing. */
+/* The tables "ip ipmesh" and "ip6 ipmesh" of nftables, for natOutgoing and natHost. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +67,42 @@ static bool rule_is_ours(const json_t *rule, const struct nft_family *w,
 	return same;
 }
 
+/* fib saddr [. oif] type OP local: nft prints one flag as a list or as a word. */
+static bool asks_fib(const json_t *expr, const char *op, bool oif)
+{
+	const json_t *match = json_object_get(expr, "match");
+	const json_t *fib = json_object_get(json_object_get(match, "left"), "fib");
+	const json_t *flags = json_object_get(fib, "flags"), *flag;
+	bool saddr = nft_is(fib, "flags", "saddr"), other = false;
+	size_t i;
+
+	json_array_foreach(flags, i, flag) {
+		if (json_is_string(flag) && !strcmp(json_string_value(flag), "saddr"))
+			saddr = true;
+		else if (oif && json_is_string(flag) && !strcmp(json_string_value(flag), "oif"))
+			oif = false;
+		else
+			other = true;
+	}
+	return saddr && !oif && !other && nft_is(fib, "result", "type") &&
+	       nft_is(match, "op", op) && nft_is(match, "right", "local");
+}
+
+static bool rule_is_host(const json_t *rule, const char *dev)
+{
+	const json_t *expr = json_object_get(rule, "expr");
+	json_t *want = json_pack("{s:{s:s,s:{s:{s:s}},s:s}}", "match", "op", "==", "left",
+				 "meta", "key", "oifname", "right", dev);
+	bool same = want && json_array_size(expr) == 4 &&
+		    json_equal(want, json_array_get(expr, 0)) &&
+		    asks_fib(json_array_get(expr, 1), "==", false) &&
+		    asks_fib(json_array_get(expr, 2), "!=", true) &&
+		    json_object_get(json_array_get(expr, 3), "masquerade");
+
+	json_decref(want);
+	return same;
+}
+
 static bool chain_is_ours(const json_t *chain)
 {
 	return nft_is(chain, "type", "nat") && nft_is(chain, "hook", "postrouting") &&
@@ -78,7 +114,7 @@ static void read_table(struct nat_state *s, const struct nft_family *w,
 		       const json_t *table, const char *dev)
 {
 	char chain[NFT_IDENT_LEN], pools[NFT_IDENT_LEN];
-	unsigned int chains = 0, rules = 0, sets = 0;
+	unsigned int chains = 0, rules = 0, hosts = 0, sets = 0;
 	const json_t *item, *o;
 	const char *what;
 	bool good = true;
@@ -96,6 +132,9 @@ static void read_table(struct nat_state *s, const struct nft_family *w,
 			if (!strcmp(what, "chain") && nft_is(o, "name", chain)) {
 				chains++;
 				good &= chain_is_ours(o);
+			} else if (!strcmp(what, "rule") && nft_is(o, "chain", chain) &&
+				   rule_is_host(o, dev)) {
+				hosts++;
 			} else if (!strcmp(what, "rule") && nft_is(o, "chain", chain)) {
 				rules++;
 				good &= rule_is_ours(o, w, dev);
@@ -111,8 +150,9 @@ static void read_table(struct nat_state *s, const struct nft_family *w,
 			}
 		}
 	}
-	s->any = chains || rules || sets;
-	s->whole = good && chains == 1 && rules == 1 && sets == 2;
+	s->any = chains || rules || hosts || sets;
+	s->host = hosts;
+	s->whole = good && chains == 1 && rules == 1 && hosts <= 1 && sets == 2;
 }
 
 void nat_read(struct nat_state *s, uint8_t family, const json_t *table, const char *dev)
@@ -141,9 +181,9 @@ static bool same(const struct prefix *a, size_t n_a, const struct prefix *b,
 
 bool nat_same(const struct nat_state *s, const struct nat *want)
 {
-	if (!want->n_nat)
+	if (!want->n_nat && !want->host)
 		return !s->any;
-	return s->whole &&
+	return s->whole && s->host == want->host &&
 	       same(s->pools, s->n_pools, want->pools, want->n_pools) &&
 	       same(s->nat, s->n_nat, want->nat, want->n_nat);
 }
@@ -194,6 +234,9 @@ const char *nat_write(const char *dev, uint8_t family, const struct nat *want)
 	fill_set(f, w, chain, want->nat, want->n_nat);
 	fprintf(f, "add rule %s %s oifname != \"%s\" %s saddr @%s %s daddr != @%s masquerade\n",
 		w->table, chain, dev, w->ip, chain, w->ip, set);
+	if (want->host)
+		fprintf(f, "add rule %s %s oifname \"%s\" fib saddr type local fib saddr . oif type != local masquerade\n",
+			w->table, chain, dev);
 	return nft_commit(f, &text);
 }
 

@@ -7,18 +7,23 @@
 #include "addr.h"
 
 /*
- * natOutgoing, by libnftables: the tables "ip ipmesh" and "ip6 ipmesh" have
- * for each device a set of all pools, a set of those that are translated, and
- * a chain with one rule.  Nothing outside the tables is read or written.
+ * natOutgoing and natHost, by libnftables: the tables "ip ipmesh" and "ip6 ipmesh" have
+ * for each device a set of all pools, a set of those that are translated, and a chain
+ * with a rule for these. With natHost there is one more: what this host itself sends by the
+ * device with another address than the device's, as to a service whose pod is elsewhere,
+ * gets the device's, so that the answer comes by the tunnel. Nothing outside the tables is
+ * read or written.
  */
 struct nat {
 	const struct prefix *pools, *nat;	/* sorted, of one family */
 	size_t n_pools, n_nat;
+	bool host;
 };
 
 struct nat_state {
 	bool any;		/* something of the device is there */
-	bool whole;		/* chain, rule and both sets are as we write them */
+	bool host;		/* with the rule for what the host sends */
+	bool whole;		/* chain, rules and both sets are as we write them */
 	bool alone;		/* the table has nothing else, but the device's guard */
 	struct prefix *pools, *nat;	/* sorted */
 	size_t n_pools, cap_pools, n_nat, cap_nat;

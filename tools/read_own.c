@@ -26,6 +26,7 @@
  *	  blackhole: [10.244.0.0/24]	# this host's own pod CIDRs
  *	  pools: [10.244.0.0/16]	# all addresses of the overlay
  *	  natOutgoing: [10.244.0.0/16]	# from these to outside all pools
+ *	  natHost: true			# what this host sends by the device, too
  *	  routes: peer			# or pool: one route a pool, not a CIDR
  *	  endpointSet: inet filter ipmesh_endpoints	# kept filled
  *	  peers:
@@ -67,7 +68,7 @@ static const char *const metadata_fields[] = {
 static const char *const spec_fields[] = {
 	"local", "dev", "address", "mtu", "mode", "ttl", "dscp", "pmtudisc",
 	"fwmark", "encap", "dport", "sport", "csum", "notrack", "rpf", "maxPeers", "blackhole",
-	"pools", "natOutgoing", "routes", "endpointSet", "peers", NULL
+	"pools", "natOutgoing", "natHost", "routes", "endpointSet", "peers", NULL
 };
 
 static const char *const peer_fields[] = {
@@ -340,6 +341,15 @@ static int read_routes(struct cluster_device *d, const struct doc_node *spec)
 	return ret < 0 ? -1 : 0;
 }
 
+static int read_nat_host(struct cluster_device *d, const struct doc_node *spec)
+{
+	bool on = false;
+	int said = doc_bool(spec, "natHost", &on);
+
+	d->nat_host = said > 0 ? on : -1;
+	return said < 0 ? -1 : 0;
+}
+
 int read_own_device(struct cluster *c, const struct doc_node *doc)
 {
 	const struct doc_node *name = cluster_name(doc), *spec, *peers;
@@ -373,6 +383,7 @@ int read_own_device(struct cluster *c, const struct doc_node *doc)
 	    prefixes(spec, "blackhole", PREFIX, &d->blackholes, &d->n_blackholes) ||
 	    prefixes(spec, "pools", PREFIX, &d->pools, &d->n_pools) ||
 	    prefixes(spec, "natOutgoing", PREFIX, &d->nat, &d->n_nat) ||
+	    read_nat_host(d, spec) ||
 	    read_routes(d, spec) || read_endpoint_set(d, spec) || doc_seq(spec, "peers", &peers) < 0)
 		return -1;
 	for (i = 0; peers && i < peers->n; i++)

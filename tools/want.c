@@ -734,6 +734,8 @@ int want_compute(struct want *w, const struct cluster *c,
 		h.left_out = NULL;
 		hosts_free(&h);
 	}
+	/* As Calico has it for its nodes; a Device says what it wants. */
+	w->nat_host = doc && doc->nat_host >= 0 ? doc->nat_host : self || doc->n_nat;
 	if (!ret) {
 		w->attrs.mtu_auto = !w->mtu;
 		w->attrs.has |= LINKATTR_BIT(IFLA_IPMESH_MTU_AUTO);

@@ -55,6 +55,7 @@ struct want {
 	struct prefix_list froms;	/* of all peers, sorted */
 	struct prefix *pools, *nat;	/* sorted */
 	size_t n_pools, cap_pools, n_nat, cap_nat;
+	bool nat_host;		/* what the host sends by the device gets its address */
 	bool by_pool;		/* routes through the tunnel are of pools */
 	bool take_over;		/* others' routes that lead to the same places */
 	struct set_name endpoint_set;
