@@ -224,12 +224,15 @@ no_shell() {
 
 # A name that keeps a module of the kernel from loading is told when it is given.
 fallback_name() {
-	local got
+	local got name
 	setup_ns a
-	# where ipip is loaded it is taken
-	got=$(in_ns "$a" ipmesh link add ip_vti0 2>&1)
-	contains "link add" "$got" "ip_vti0 is the name of the kernel's own device of ip_vti"
-	by_hand "$a" note fallback_name "ip_vti0 has the name"
+	# the first that no loaded module has taken
+	for name in erspan0 ip_vti0 ip6_vti0 ip6gre0; do
+		[[ $(ip -n "$a" -o link) == *" $name"[@:]* ]] || break
+	done
+	got=$(in_ns "$a" ipmesh link add "$name" 2>&1)
+	contains "link add" "$got" "$name is the name of the kernel's own device of "
+	by_hand "$a" note fallback_name "$name has the name"
 	modprobe ipip
 	setup_ns b
 	ip -n "$b" link show tunl0 >/dev/null || skip "this kernel makes no tunl0"
