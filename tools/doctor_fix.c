@@ -159,6 +159,16 @@ static void judge(struct fixing *x)
 	}
 }
 
+/* Who answers as of now. */
+static void call_witnesses(struct fixing *x)
+{
+	for (size_t i = 0; i < x->d->n_mesh; i++)
+		witness_find(&x->witnesses, x->d->nl, &x->d->mesh[i]);
+	x->unasked = witness_ask(&x->witnesses);
+	if (x->unasked)
+		out_text("whether all answer as before is not known: %s\n", x->unasked);
+}
+
 /* Each kind is looked at again just before its commands are run. */
 static int mend_all(struct fixing *x)
 {
@@ -170,6 +180,8 @@ static int mend_all(struct fixing *x)
 		g = next_group(x);
 		if (!g.n)
 			break;
+		if (!step)
+			call_witnesses(x);
 		rc = mend_group(x, &g);
 		if (rc)
 			return rc;
@@ -188,11 +200,6 @@ int doctor_fix(struct doctor *d, const char *dev)
 	struct fixing x = { .d = d, .dev = dev };
 	int rc;
 
-	for (size_t i = 0; i < d->n_mesh; i++)
-		witness_find(&x.witnesses, d->nl, &d->mesh[i]);
-	x.unasked = witness_ask(&x.witnesses);
-	if (x.unasked)
-		out_text("whether all answer as before is not known: %s\n", x.unasked);
 	rc = mend_all(&x);
 	for (size_t i = 0; i < d->n; i++)
 		finding_clear(&d->v[i]);

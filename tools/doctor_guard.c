@@ -48,15 +48,21 @@ static const char *text(const json_t *rule, const char *key)
 	return s ? s : "";
 }
 
+/* Are its peers strict, and has it nothing of apply's that drops such packets? */
+static bool is_unguarded(const struct have *h)
+{
+	const struct linkattrs *attrs = &h->link.attrs;
+
+	return h->exists && attrs->peers != IPMESH_PEERS_MODE_OPEN && h->peers.n &&
+	       !h->guard[family_index(&attrs->local)].any;
+}
+
 static void one_device(struct doctor *d, const struct have *h, const json_t *nft)
 {
 	const struct linkattrs *attrs = &h->link.attrs;
 	struct finding *f;
 	const json_t *rule;
 
-	if (!h->exists || attrs->peers == IPMESH_PEERS_MODE_OPEN || !h->peers.n ||
-	    h->guard[family_index(&attrs->local)].any)
-		return;
 	rule = translation(nft, linkattr_family(attrs));
 	if (!rule)
 		return;
@@ -71,10 +77,16 @@ static void one_device(struct doctor *d, const struct have *h, const json_t *nft
 
 void doctor_guard(struct doctor *d)
 {
+	json_t *nft = NULL;
 	const char *wrong;
-	json_t *nft = nft_list("list ruleset", &wrong);
 
-	for (size_t i = 0; i < d->n_mesh; i++)
+	/* All rules of a host may be many. */
+	for (size_t i = 0; i < d->n_mesh; i++) {
+		if (!is_unguarded(&d->mesh[i]))
+			continue;
+		if (!nft)
+			nft = nft_list("list ruleset", &wrong);
 		one_device(d, &d->mesh[i], nft);
+	}
 	json_decref(nft);
 }

@@ -178,16 +178,6 @@ static void flannel_files(struct doctor *d, bool alive)
 
 /* --- tunl0 ---------------------------------------------------------------------- */
 
-static bool is_pod(const struct have *h, const struct addr *a)
-{
-	for (size_t p = 0; p < h->peers.n; p++)
-		for (size_t c = 0; c < h->peers.v[p].n_cidrs; c++)
-			if (h->peers.v[p].cidrs[c].len &&
-			    prefix_contains(&h->peers.v[p].cidrs[c], a))
-				return true;
-	return false;
-}
-
 /* An address in this node's own block: the one that a blackhole of ours is for,
  * or one that the device has too.
  */
@@ -231,7 +221,7 @@ static void tunl_address(struct doctor *d, const struct rtlink *l,
 {
 	const struct have *h = only_mesh(d);
 	bool ours = is_ours(d, &p->addr);
-	bool move = h && h->peers.n && !ours && !is_pod(h, &p->addr) &&
+	bool move = h && h->peers.n && !ours && !have_behind_peer(h, &p->addr) &&
 		    !has_address(h, p->addr.family);
 	struct finding *f;
 

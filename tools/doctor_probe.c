@@ -46,20 +46,6 @@ static bool ask(struct doctor *d, struct probe *p)
 	return true;
 }
 
-/* The first address of that family behind a peer; false: it has none. */
-static bool target_of(struct probe *p, uint8_t family)
-{
-	for (size_t i = 0; i < p->peer->n_cidrs; i++) {
-		const struct prefix *cidr = &p->peer->cidrs[i];
-
-		if (!cidr->len || cidr->addr.family != family)
-			continue;
-		p->to = cidr->len < addr_bits(&cidr->addr) ? prefix_nth(cidr, 1) : cidr->addr;
-		return true;
-	}
-	return false;
-}
-
 /* The host reaches the peer: its pods have to, too. */
 static void ask_as_pod(struct doctor *d, struct probe *p)
 {
@@ -92,7 +78,7 @@ static void ask_as_pod(struct doctor *d, struct probe *p)
 				"a network card cuts large segments wrongly: connections hang, and ping passes",
 				"large TCP segments to %s are lost, where small ones pass",
 				addr_str(&p->to));
-		finding_by_hand(f, "for the underlay's device: ethtool -K DEV tx-ipxip4-segmentation off tx-ipxip6-segmentation off tx-udp_tnl-segmentation off");
+		finding_by_hand(f, "for the underlay's device: %s", TRANSIT_LOST_MEND);
 	}
 }
 
@@ -174,35 +160,43 @@ static struct trace *open_trace(struct doctor *d, const char **wrong)
 	return trace_open(ports, n, wrong);
 }
 
+static struct probe probe_of(const struct have *h, const struct peer *peer)
+{
+	return (struct probe){
+		.have = h, .peer = peer, .count = 1, .timeout_ms = TIMEOUT_MS,
+	};
+}
+
+/* As a pod, of each family that nobody was asked of yet; false: nobody can be asked. */
+static bool ask_families(struct doctor *d, const struct probe *reached, bool *families)
+{
+	for (int f = 0; f < FAMILIES; f++) {
+		struct probe p = probe_of(reached->have, reached->peer);
+
+		if (families[f] || !probe_first(p.peer, family_number(f), &p.to))
+			continue;
+		families[f] = true;
+		if (!ask(d, &p))
+			return false;
+		ask_as_pod(d, &p);
+	}
+	return true;
+}
+
 /* Each peer once, and as a pod the first one that answers, of each family. */
 static bool ask_device(struct doctor *d, const struct have *h)
 {
-	bool families[FAMILIES] = { false }, asked = true;
+	bool families[FAMILIES] = { false };
 
-	for (size_t i = 0; i < h->peers.n && asked; i++) {
-		struct probe p = {
-			.have = h, .peer = &h->peers.v[i], .count = 1,
-			.timeout_ms = TIMEOUT_MS,
-		}, q = p;
+	for (size_t i = 0; i < h->peers.n; i++) {
+		struct probe p = probe_of(h, &h->peers.v[i]);
 
 		if (!probe_target(&p))
 			continue;
-		asked = ask(d, &p);
-		for (int f = 0; f < FAMILIES && p.received && asked; f++) {
-			if (families[f] || !target_of(&q, family_number(f)))
-				continue;
-			families[f] = true;
-			q.received = 0;
-			asked = ask(d, &q);
-			if (asked)
-				ask_as_pod(d, &q);
-			q = (struct probe){
-				.have = h, .peer = p.peer, .count = 1,
-				.timeout_ms = TIMEOUT_MS,
-			};
-		}
+		if (!ask(d, &p) || (p.received && !ask_families(d, &p, families)))
+			return false;
 	}
-	return asked;
+	return true;
 }
 
 void doctor_probe(struct doctor *d)

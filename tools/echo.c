@@ -16,6 +16,7 @@
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
 
+#include "csum.h"
 #include "echo.h"
 #include "err.h"
 
@@ -25,7 +26,7 @@
 
 static uint16_t sequence;
 
-static double now_ms(void)
+double echo_now_ms(void)
 {
 	struct timespec t;
 
@@ -93,24 +94,6 @@ int echo_open(const struct echo *e)
 			   v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, 0);
 }
 
-static uint32_t sum(uint32_t s, const void *data, size_t n)
-{
-	const uint8_t *b = data;
-
-	for (size_t i = 0; i + 1 < n; i += 2)
-		s += (uint32_t)(b[i] << 8 | b[i + 1]);
-	if (n & 1)
-		s += (uint32_t)(b[n - 1] << 8);
-	return s;
-}
-
-static uint16_t fold(uint32_t s)
-{
-	while (s >> 16)
-		s = (s & 0xffff) + (s >> 16);
-	return htons((uint16_t)~s);
-}
-
 /* In network byte order. */
 static uint16_t ident(void)
 {
@@ -134,7 +117,7 @@ static void put_request(uint8_t *buf, size_t n, bool v6, uint16_t seq)
 	icmp->un.echo.id = ident();
 	icmp->un.echo.sequence = htons(seq);
 	if (!v6)
-		icmp->checksum = fold(sum(0, buf, n));
+		icmp->checksum = htons((uint16_t)~csum_fold(csum_add(0, buf, n)));
 }
 
 static const char *meaning(const struct sock_extended_err *e, struct echo_answer *a)
@@ -284,7 +267,7 @@ static void wait_answer(int fd, int other, const struct echo *e, double start,
 
 	for (;;) {
 		/* What has come meanwhile counts, however late this is. */
-		left = start + e->timeout_ms - now_ms();
+		left = start + e->timeout_ms - echo_now_ms();
 		if (poll(p, 2, left > 0 ? (int)left + 1 : 0) <= 0) {
 			if (left <= 0)
 				return;
@@ -296,7 +279,7 @@ static void wait_answer(int fd, int other, const struct echo *e, double start,
 			return;
 		if (p[0].revents & POLLIN && read_answer(fd, e)) {
 			a->result = ECHO_ANSWERED;
-			a->ms = now_ms() - start;
+			a->ms = echo_now_ms() - start;
 			return;
 		}
 	}
@@ -380,7 +363,7 @@ void echo_ask(int fd, const struct echo *e, unsigned int bytes, bool df,
 		m.msg_controllen = sizeof(control);
 		put_device(&m, e);
 	}
-	start = now_ms();
+	start = echo_now_ms();
 	if (sendmsg(fd, &m, 0) < 0) {
 		/* An error that came before is told by what is sent next. */
 		if (!read_error(fd, true, a))
@@ -425,7 +408,7 @@ int echo_ask_many(const struct echo_many *m)
 	size_t n = sizeof(struct icmphdr) + DATA_BYTES, left = m->n;
 	struct pollfd p = { .events = POLLIN };
 	struct sockaddr_storage ss;
-	double start = now_ms(), wait;
+	double start = echo_now_ms(), wait;
 	uint8_t buf[256];
 	socklen_t len;
 	ssize_t i;
@@ -446,7 +429,7 @@ int echo_ask_many(const struct echo_many *m)
 		}
 	}
 	while (left) {
-		wait = start + m->timeout_ms - now_ms();
+		wait = start + m->timeout_ms - echo_now_ms();
 		if (wait <= 0 || poll(&p, 1, (int)wait + 1) < 0)
 			break;
 		if (p.revents & POLLERR) {
@@ -482,8 +465,8 @@ size_t echo_packet(uint8_t *buf, const struct echo *e)
 		memcpy(&six->ip6_src, e->from.b, 16);
 		memcpy(&six->ip6_dst, e->to.b, 16);
 		icmp = (void *)(buf + sizeof(*six));
-		s = sum((uint32_t)n + IPPROTO_ICMPV6, &six->ip6_src, 32);
-		icmp->checksum = fold(sum(s, icmp, n));
+		s = csum_add((uint32_t)n + IPPROTO_ICMPV6, &six->ip6_src, 32);
+		icmp->checksum = htons((uint16_t)~csum_fold(csum_add(s, icmp, n)));
 		return sizeof(*six) + n;
 	}
 	put_request(buf + sizeof(*ip), n, false, ++sequence);
@@ -495,7 +478,7 @@ size_t echo_packet(uint8_t *buf, const struct echo *e)
 	ip->protocol = IPPROTO_ICMP;
 	memcpy(&ip->saddr, e->from.b, 4);
 	memcpy(&ip->daddr, e->to.b, 4);
-	ip->check = fold(sum(0, ip, sizeof(*ip)));
+	ip->check = htons((uint16_t)~csum_fold(csum_add(0, ip, sizeof(*ip))));
 	return sizeof(*ip) + n;
 }
 
@@ -518,7 +501,7 @@ void echo_ask_wrapped(int fd, const struct echo *e, const struct addr *endpoint,
 	}
 	n = echo_packet(buf, e);
 	len = to_sockaddr(&ss, endpoint, 0);
-	start = now_ms();
+	start = echo_now_ms();
 	if ((dport ? send(out, buf, n, 0) : sendto(out, buf, n, 0, (void *)&ss, len)) < 0)
 		refused(a);
 	else

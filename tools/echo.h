@@ -29,6 +29,9 @@ struct echo {
 	unsigned int timeout_ms;
 };
 
+/* The time by which answers are waited for, in milliseconds. */
+double echo_now_ms(void);
+
 /* The identifier of all requests of this program. */
 uint16_t echo_ident(void);
 

@@ -189,6 +189,16 @@ const struct rtroute *have_routes(const struct have *h, const struct prefix *dst
 	return &h->routes.v[lo];
 }
 
+bool have_behind_peer(const struct have *h, const struct addr *a)
+{
+	for (size_t p = 0; p < h->peers.n; p++)
+		for (size_t c = 0; c < h->peers.v[p].n_cidrs; c++)
+			if (h->peers.v[p].cidrs[c].len &&
+			    prefix_contains(&h->peers.v[p].cidrs[c], a))
+				return true;
+	return false;
+}
+
 bool have_underlay(const struct have *h, const struct addr *endpoint,
 		   struct hop *hop)
 {

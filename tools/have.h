@@ -53,6 +53,9 @@ struct hop {
 bool have_underlay(const struct have *h, const struct addr *endpoint,
 		   struct hop *hop);
 
+/* Is it behind a peer, by a CIDR that does not hold all addresses? */
+bool have_behind_peer(const struct have *h, const struct addr *a);
+
 /* The CIDRs of all peers, sorted; to be freed. */
 struct prefix *have_cidrs(const struct have *h, size_t *n);
 /* Is it one of a sorted list? */

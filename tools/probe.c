@@ -235,7 +235,8 @@ static void show_forward(const struct probe *p)
 	if (p->segments == TRANSIT_PASSES)
 		out_text("    TCP         large segments pass\n");
 	else if (p->segments == TRANSIT_LOST)
-		out_text("    TCP         large segments are lost where small ones pass: a network card cuts them wrongly; see ethtool -K … tx-ipxip4-segmentation off tx-ipxip6-segmentation off tx-udp_tnl-segmentation off\n");
+		out_text("    TCP         large segments are lost where small ones pass: a network card cuts them wrongly; for the underlay's device: %s\n",
+			 TRANSIT_LOST_MEND);
 	else
 		out_text("    TCP         no answer to a segment of no connection: a firewall may drop it\n");
 }

@@ -36,6 +36,11 @@ struct probe {
 	size_t n_drops;
 };
 
+/* The first host of a peer's first CIDR of a family, AF_UNSPEC for any: its node's tunnel
+ * address. False: it has none but 0.0.0.0/0 or ::/0, whose addresses are nobody's to ask.
+ */
+bool probe_first(const struct peer *p, uint8_t family, struct addr *a);
+
 /* Which address to ask: false when the peer has no CIDR and none is named. */
 bool probe_target(struct probe *p);
 

@@ -10,21 +10,23 @@
 
 #define MTU_LEAST	96		/* an ordinary request passed already */
 
+bool probe_first(const struct peer *p, uint8_t family, struct addr *a)
+{
+	/* Sorted: IPv4 first. */
+	for (size_t i = 0; i < p->n_cidrs; i++) {
+		const struct prefix *cidr = &p->cidrs[i];
+
+		if (!cidr->len || (family && cidr->addr.family != family))
+			continue;
+		*a = cidr->len < addr_bits(&cidr->addr) ? prefix_nth(cidr, 1) : cidr->addr;
+		return true;
+	}
+	return false;
+}
+
 bool probe_target(struct probe *p)
 {
-	const struct prefix *cidr = NULL;
-
-	if (p->to.family)
-		return true;
-	/* Everybody's addresses are nobody's to ask. */
-	for (size_t i = 0; i < p->peer->n_cidrs && !cidr; i++)
-		if (p->peer->cidrs[i].len)
-			cidr = &p->peer->cidrs[i];
-	if (!cidr)
-		return false;
-	/* Sorted: IPv4 first. The first host is the node's tunnel address. */
-	p->to = cidr->len < addr_bits(&cidr->addr) ? prefix_nth(cidr, 1) : cidr->addr;
-	return true;
+	return p->to.family || probe_first(p->peer, AF_UNSPEC, &p->to);
 }
 
 static void find_source(struct probe *p)

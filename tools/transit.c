@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 
+#include "csum.h"
 #include "err.h"
 #include "transit.h"
 
@@ -50,16 +50,6 @@ static bool is_block(const struct have *h, const struct rtroute *r, uint8_t fami
 		return true;
 	return r->type == RTN_UNICAST && r->proto == RTPROT_KERNEL && !r->gw.family &&
 	       r->oif != h->link.ifindex && is_bridge(h, r->oif);
-}
-
-static bool is_peers(const struct have *h, const struct addr *a)
-{
-	for (size_t p = 0; p < h->peers.n; p++)
-		for (size_t c = 0; c < h->peers.v[p].n_cidrs; c++)
-			if (h->peers.v[p].cidrs[c].len &&
-			    prefix_contains(&h->peers.v[p].cidrs[c], a))
-				return true;
-	return false;
 }
 
 /* The address @back before the last host of the prefix: IPv4's last is for broadcast. */
@@ -98,7 +88,7 @@ bool transit_address(const struct have *h, uint8_t family, struct addr *a)
 			*a = from_the_end(&r->dst, back);
 			host = prefix_host(a);
 			have_routes(h, &host, &routes);
-			if (!routes && !have_address(h, a) && !is_peers(h, a))
+			if (!routes && !have_address(h, a) && !have_behind_peer(h, a))
 				return true;
 		}
 	}
@@ -168,20 +158,12 @@ static bool put(struct transit *t, const struct virtio_net_hdr *v, const void *i
 	return sent == (ssize_t)(sizeof(*v) + n);
 }
 
-static double now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
 /* The next packet that comes out, without what virtio adds; 0 when the time is over. */
 static size_t get(struct transit *t, double until, uint8_t **ip)
 {
 	static uint8_t buf[sizeof(struct virtio_net_hdr) + 65536];
 	struct pollfd p = { .fd = t->fd, .events = POLLIN };
-	double left = until - now_ms();
+	double left = until - echo_now_ms();
 	ssize_t n;
 
 	while (poll(&p, 1, left > 0 ? (int)left + 1 : 0) > 0) {
@@ -190,7 +172,7 @@ static size_t get(struct transit *t, double until, uint8_t **ip)
 			*ip = buf + sizeof(struct virtio_net_hdr);
 			return (size_t)n - sizeof(struct virtio_net_hdr);
 		}
-		left = until - now_ms();
+		left = until - echo_now_ms();
 	}
 	return 0;
 }
@@ -199,7 +181,7 @@ void transit_ask(struct transit *t, const struct addr *to, unsigned int timeout_
 		 struct echo_answer *a)
 {
 	struct echo e = { .to = *to, .from = t->from, .timeout_ms = timeout_ms };
-	double start = now_ms();
+	double start = echo_now_ms();
 	uint8_t buf[256], *ip;
 	size_t n;
 
@@ -209,26 +191,12 @@ void transit_ask(struct transit *t, const struct addr *to, unsigned int timeout_
 		return;
 	while ((n = get(t, start + timeout_ms, &ip)))
 		if (echo_read_packet(ip, n, &e, a)) {
-			a->ms = now_ms() - start;
+			a->ms = echo_now_ms() - start;
 			return;
 		}
 }
 
 /* --- segments ----------------------------------------------------------------------- */
-
-static uint16_t fold(uint32_t s)
-{
-	while (s >> 16)
-		s = (s & 0xffff) + (s >> 16);
-	return (uint16_t)s;
-}
-
-static uint32_t sum(uint32_t s, const uint8_t *b, size_t n)
-{
-	for (size_t i = 0; i + 1 < n; i += 2)
-		s += (uint32_t)(b[i] << 8 | b[i + 1]);
-	return s;
-}
 
 /* An IP header and a TCP header with the sum of the pseudo header, as a device completes
  * it; the data is zero.
@@ -252,7 +220,7 @@ static size_t put_tcp(uint8_t *buf, const struct transit *t, const struct addr *
 		six->ip6_hlim = 64;
 		memcpy(&six->ip6_src, t->from.b, 16);
 		memcpy(&six->ip6_dst, to->b, 16);
-		s = sum(0, (uint8_t *)&six->ip6_src, 32);
+		s = csum_add(0, (uint8_t *)&six->ip6_src, 32);
 	} else {
 		ip->version = 4;
 		ip->ihl = 5;
@@ -262,8 +230,8 @@ static size_t put_tcp(uint8_t *buf, const struct transit *t, const struct addr *
 		ip->protocol = IPPROTO_TCP;
 		memcpy(&ip->saddr, t->from.b, 4);
 		memcpy(&ip->daddr, to->b, 4);
-		ip->check = htons((uint16_t)~fold(sum(0, buf, head)));
-		s = sum(0, (uint8_t *)&ip->saddr, 8);
+		ip->check = htons((uint16_t)~csum_fold(csum_add(0, buf, head)));
+		s = csum_add(0, (uint8_t *)&ip->saddr, 8);
 	}
 	tcp->source = htons(port);
 	tcp->dest = htons(PORT);
@@ -273,7 +241,7 @@ static size_t put_tcp(uint8_t *buf, const struct transit *t, const struct addr *
 	tcp->psh = 1;
 	tcp->doff = sizeof(*tcp) / 4;
 	tcp->window = htons(1024);
-	tcp->check = htons(fold(s + IPPROTO_TCP + (uint32_t)tcp_len));
+	tcp->check = htons(csum_fold(s + IPPROTO_TCP + (uint32_t)tcp_len));
 	return head + tcp_len;
 }
 
@@ -298,7 +266,7 @@ static bool is_answered(struct transit *t, const struct addr *to, size_t data, s
 		.csum_offset = offsetof(struct tcphdr, check),
 	};
 	uint8_t *buf = xmalloc(head + sizeof(struct tcphdr) + data), *ip;
-	double until = now_ms() + timeout_ms;
+	double until = echo_now_ms() + timeout_ms;
 	bool answered = false;
 
 	/* Each a connection of its own for whoever follows them. */

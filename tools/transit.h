@@ -24,6 +24,10 @@ void transit_close(struct transit *t);
 void transit_ask(struct transit *t, const struct addr *to, unsigned int timeout_ms,
 		 struct echo_answer *a);
 
+/* What has a network card leave the cutting to the kernel. */
+#define TRANSIT_LOST_MEND	"ethtool -K DEV tx-ipxip4-segmentation off " \
+				"tx-ipxip6-segmentation off tx-udp_tnl-segmentation off"
+
 enum transit_tcp {
 	TRANSIT_SILENT,			/* a small segment is not answered either */
 	TRANSIT_PASSES,
