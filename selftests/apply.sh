@@ -91,6 +91,40 @@ host_to_service() {
 	busywait is 1 seen_as other
 }
 
+# The same of IPv6.
+host_to_service6() {
+	local n ns
+	hosts
+	for n in 1 2; do
+		ns=$master
+		[ "$n" = 1 ] || ns=$node1
+		in_ns "$ns" sysctl -qw net.ipv6.conf.ens160.disable_ipv6=0 net.ipv6.conf.all.forwarding=1
+		ip -n "$ns" addr add "fd00::$n/64" dev ens160 nodad
+		cat >"$tmp/own.yaml" <<-END
+			apiVersion: ipmesh/v1
+			kind: Device
+			metadata: {name: ipmesh0}
+			spec:
+			  local: "fd00::$n"
+			  address: ["fd10:$n::1/128"]
+			  natHost: true
+			  peers:
+			  - {endpoint: "fd00::$((3 - n))", cidrs: ["fd10:$((3 - n))::/64"]}
+		END
+		apply "$ns" -f "$tmp/own.yaml" >/dev/null
+		prints "no changes" apply "$ns" -f "$tmp/own.yaml"
+	done
+	ip -n "$master" route add fd96::/64 dev ens160
+	in_ns "$master" nft 'table ip6 svc { chain out { type nat hook output priority -100; ip6 daddr fd96::1 dnat to fd10:2::1; }; }'
+	in_ns "$node1" nft 'table ip6 seen {
+		counter tunnel { }
+		chain in { type filter hook input priority 0;
+			iifname ipmesh0 ip6 saddr fd10:1::1 counter name tunnel; }; }'
+	pings "$master" fd96::1
+	equal "from the tunnel address" "$(in_ns "$node1" nft list counter ip6 seen tunnel |
+		sed -n 's/.*packets \([0-9]*\) .*/\1/p')" 3
+}
+
 seen_as() {
 	in_ns "$node1" nft list counter ip seen "$1" | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
 }
@@ -577,6 +611,6 @@ refused_whole() {
 	lacks "tables" "$(in_ns "$master" nft list tables)" ipmesh
 }
 
-run_tests cluster_state forms host_to_service other_forms names second_run monitor_sees dry_run node_added node_address modes \
+run_tests cluster_state forms host_to_service host_to_service6 other_forms names second_run monitor_sees dry_run node_added node_address modes \
 	onlink_gateway annotations narrow_path path_below_1280 learned_path pool_routes \
 	pool_families pool_twice half_done not_ours refused_whole

@@ -130,6 +130,56 @@ elsewhere_too() {
 	pings "$a" 10.244.2.1
 }
 
+# IPv6 pods, whose routes have a metric always: one of the same is replaced, one that goes
+# before is taken away when ours is there. Over IPv4, and over IPv6, with UDP.
+from_daemon6() {
+	local metric net peer encap
+	for metric in 1024 32; do
+		for encap in none udp; do
+			setup_ns a b
+			wire "$a" eth0 172.16.40.1/24 "$b" eth0 172.16.40.2/24
+			ip -n "$a" addr add fd00::1/64 dev eth0 nodad
+			ip -n "$b" addr add fd00::2/64 dev eth0 nodad
+			in_ns "$a" sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv4.ip_forward=1
+			net=172.16.40.
+			[ "$encap" = none ] || net=fd00::
+			peer=${net}2
+			in_ns "$b" ipmesh link add ipmesh0 local "$peer" encap "$encap" address fd10:2::1/128
+			in_ns "$b" ipmesh peer add "${net}1" cidr fd10:1::/64
+			# past the tunnel, as for nodes on one subnet
+			ip -n "$a" route add fd10:2::/64 via fd00::2 dev eth0 proto bird metric "$metric"
+			ip -n "$a" route add fd10:3::/64 via fd00::9 dev eth0 proto bird metric "$metric"
+			cat >"$tmp/mesh.yaml" <<-END
+				apiVersion: ipmesh/v1
+				kind: Device
+				metadata: {name: ipmesh0}
+				spec:
+				  local: "${net}1"
+				  encap: $encap
+				  address: ["fd10:1::1/128"]
+				  peers:
+				  - {endpoint: "$peer", cidrs: ["fd10:2::/64"]}
+			END
+			if [ "$encap" = none ]; then
+				# to another address than the endpoint: who knows
+				refused "fd10:2::/64 via fd00::2" apply --take-over
+				ip -n "$a" route del fd10:2::/64 metric "$metric"
+				ip -n "$a" link add tun-2 type dummy
+				ip -n "$a" link set tun-2 up
+				ip -n "$a" route add fd10:2::/64 via ::ffff:172.16.40.2 dev tun-2 onlink \
+					proto bird metric "$metric"
+			fi
+			refused "1 of 1 such routes leads to the same node" apply
+			apply --take-over >/dev/null
+			equal "routes" "$(ip -n "$a" -6 route show fd10:2::/64 | grep -c .)" 1
+			contains "routes" "$(ip -n "$a" -6 route show fd10:2::/64)" "dev ipmesh0 proto ipmesh"
+			contains "routes" "$(ip -n "$a" -6 route show fd10:3::/64)" "dev eth0 proto bird"
+			pings "$a" fd10:2::1
+			prints "no changes" apply
+		done
+	done
+}
+
 # kube-router: a tunnel of the kernel's for each node, with its route to the device.
 from_tunnels() {
 	modprobe ipip
@@ -205,4 +255,4 @@ bridge_plugin() {
 	done
 }
 
-run_tests from_bird elsewhere_too from_tunnels bridge_plugin
+run_tests from_bird from_daemon6 elsewhere_too from_tunnels bridge_plugin

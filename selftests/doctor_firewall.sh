@@ -268,9 +268,21 @@ odd_names() {
 	END
 	in_ns "$a" nft -j -f "$tmp/rules"
 	drops peer_unreachable "its policy is drop"
+	nft delete table inet t
+	# one that goes on in nft's own language, where what it begins with is there
+	cat >"$tmp/rules" <<-END
+		{"nftables": [{"add": {"table": {"family": "ip", "name": "kept"}}},
+		{"add": {"table": {"family": "inet", "name": "t"}}},
+		{"add": {"chain": {"family": "inet", "table": "t", "name": "in"}}},
+		{"add": {"chain": {"family": "inet", "table": "t", "type": "filter",
+			"hook": "input", "prio": 0, "policy": "drop",
+			"name": "in; delete table ip kept"}}}]}
+	END
+	in_ns "$a" nft -j -f "$tmp/rules"
+	drops peer_unreachable "its policy is drop"
 	doctor "$a" --probe --fix >/dev/null || true
 	[ ! -e "$tmp/pwned" ]
-	contains "rules" "$(nft list tables)" "table inet t"
+	contains "tables" "$(nft list tables)" "table ip kept"
 }
 
 # What was made for asking goes, also when the program is killed in the middle.
