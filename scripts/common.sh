@@ -59,6 +59,15 @@ digest() {
 		LC_ALL=C sort -z | xargs -0r sha256sum | sha256sum | cut -c1-16
 }
 
+# kernel_key KERNEL: its release, and what sets it apart from another build of the same: a
+# module that was made for one may find other structures in the other.
+kernel_key() {
+	local conf=$1/build/include/config/auto.conf
+
+	[ -e "$conf" ] || die "$1 has no include/config/auto.conf: it is not built"
+	echo "$(cat "$1/release")-$(sha256sum <"$conf" | cut -c1-8)"
+}
+
 # needs_chroot KERNEL: headers from 6.12 on want gcc 14, and bring tools made
 # for a newer C library than Debian 12 has; debug kernels are built like these.
 needs_chroot() {
