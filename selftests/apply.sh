@@ -63,6 +63,42 @@ forms() {
 	equal "state after another form" "$(state "$master")" "$wanted"
 }
 
+# A node that is not finished is left out, and what the kernel has of it stays.
+left_out() {
+	local got
+	hosts
+	apply "$master" -f kubectl-nodes.json --node k8s-master >/dev/null
+	apply "$node1" -f kubectl-nodes.json --node k8s-node1 >/dev/null
+	jq '(.items[] | select(.metadata.name == "k8s-node1")) |=
+		del(.spec.podCIDR, .spec.podCIDRs, .metadata.annotations)' \
+		"$docs/kubectl-nodes.json" >"$tmp/unfinished.json"
+	got=$(apply "$master" -f "$tmp/unfinished.json" --node k8s-master 2>&1)
+	contains "apply" "$got" "k8s-node1"
+	contains "apply" "$got" "no changes"
+	prints "name k8s-node1
+cidr 10.244.1.0/24" mesh -n "$master" peer get ipmesh0 172.16.40.198
+	pings "$master" 10.244.1.1
+	refused "k8s-node1" apply "$master" -f "$tmp/unfinished.json" --node k8s-master \
+		--strict-documents
+	# one that is not in the documents any more goes
+	jq 'del(.items[] | select(.metadata.name == "k8s-node1"))' \
+		"$docs/kubectl-nodes.json" >"$tmp/alone.json"
+	contains "apply" "$(apply "$master" -f "$tmp/alone.json" --node k8s-master)" \
+		"- peer 172.16.40.198"
+}
+
+# The blackhole of an older version, which would go before a bridge's route.
+old_blackhole() {
+	hosts
+	apply "$master" -f kubectl-nodes.json --node k8s-master >/dev/null
+	ip -n "$master" route del blackhole 10.244.0.0/24 metric 4294967295
+	ip -n "$master" route add blackhole 10.244.0.0/24 proto 98
+	apply "$master" -f kubectl-nodes.json --node k8s-master >/dev/null
+	equal "blackholes" "$(ip -n "$master" route show type blackhole)" \
+		"blackhole 10.244.0.0/24 proto ipmesh metric 4294967295 "
+	prints "no changes" apply "$master" -f kubectl-nodes.json --node k8s-master
+}
+
 # What a host sends to a service, with the address of its underlay, gets the tunnel
 # address: the answer of the pod comes back by the tunnel.
 host_to_service() {
@@ -611,6 +647,6 @@ refused_whole() {
 	lacks "tables" "$(in_ns "$master" nft list tables)" ipmesh
 }
 
-run_tests cluster_state forms host_to_service host_to_service6 other_forms names second_run monitor_sees dry_run node_added node_address modes \
+run_tests cluster_state forms left_out old_blackhole host_to_service host_to_service6 other_forms names second_run monitor_sees dry_run node_added node_address modes \
 	onlink_gateway annotations narrow_path path_below_1280 learned_path pool_routes \
 	pool_families pool_twice half_done not_ours refused_whole
