@@ -535,6 +535,8 @@ int ipmesh_change_do(struct ipmesh_dev *ipm, struct ipmesh_change *change,
 		kfree(peer->name);
 		peer->name = name;
 	}
+	if (change->routes >= 0)
+		peer->routes = change->routes;
 	if (created)
 		ipmesh_peer_show(ipm, created);
 	commit_cidrs(ipm, &change->cidrs, peer, false);

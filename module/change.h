@@ -55,6 +55,7 @@ struct ipmesh_change_list {
  * @encap: enum ipmesh_encap, or -1 to leave it
  * @dport: UDP destination port, network byte order; 0 for the device's
  * @dport_set: @dport is to be set
+ * @routes: enum ipmesh_peer_routes, or -1 to leave it
  * @added: pod CIDRs and outer prefixes that the peer does not have yet
  * @moved: those of them that another peer has
  * @cidrs: pod CIDRs
@@ -72,6 +73,7 @@ struct ipmesh_change {
 	int encap;
 	__be16 dport;
 	bool dport_set;
+	int routes;
 	unsigned int added;
 	unsigned int moved;
 	struct ipmesh_change_list cidrs;

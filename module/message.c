@@ -80,6 +80,7 @@ static size_t peer_size(const struct ipmesh_peer *peer)
 	       nla_total_size(sizeof(u32)) +			/* CAUSE */
 	       nla_total_size(sizeof(u32)) +			/* ENCAP */
 	       nla_total_size(sizeof(u16)) +			/* DPORT */
+	       nla_total_size(sizeof(u32)) +			/* ROUTES */
 	       (peer->cidrs.count +				/* CIDR */
 		(sources ? sources->count : 0) +		/* SOURCE */
 		peer->froms.count) * nla_total_size(cidr);	/* FROM */
@@ -157,6 +158,7 @@ int ipmesh_message_put(struct sk_buff *skb, struct ipmesh_dev *ipm,
 		return -EMSGSIZE;
 	if (!*from && (nla_put_u32(skb, IPMESH_A_PEER_ENCAP, peer->to.encap) ||
 		       nla_put_u16(skb, IPMESH_A_PEER_DPORT, ntohs(peer->to.dport)) ||
+		       nla_put_u32(skb, IPMESH_A_PEER_ROUTES, peer->routes) ||
 		       (peer->name && nla_put_string(skb, IPMESH_A_PEER_NAME, peer->name)) ||
 		       put_stats(skb, peer)))
 		return -EMSGSIZE;

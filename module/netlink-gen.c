@@ -25,7 +25,7 @@ const struct nla_policy ipmesh_peer_get_nl_policy[IPMESH_A_PEER_ADDRESS + 1] = {
 };
 
 /* IPMESH_CMD_PEER_NEW - do */
-const struct nla_policy ipmesh_peer_new_nl_policy[IPMESH_A_PEER_FROM + 1] = {
+const struct nla_policy ipmesh_peer_new_nl_policy[IPMESH_A_PEER_ROUTES + 1] = {
 	[IPMESH_A_PEER_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
 	[IPMESH_A_PEER_ENDPOINT] = { .type = NLA_BINARY, },
 	[IPMESH_A_PEER_NAME] = { .type = NLA_NUL_STRING, .len = IPMESH_NAME_MAX, },
@@ -35,10 +35,11 @@ const struct nla_policy ipmesh_peer_new_nl_policy[IPMESH_A_PEER_FROM + 1] = {
 	[IPMESH_A_PEER_DPORT] = { .type = NLA_U16, },
 	[IPMESH_A_PEER_SOURCE] = NLA_POLICY_NESTED(ipmesh_cidr_nl_policy),
 	[IPMESH_A_PEER_FROM] = NLA_POLICY_NESTED(ipmesh_cidr_nl_policy),
+	[IPMESH_A_PEER_ROUTES] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
 /* IPMESH_CMD_PEER_SET - do */
-const struct nla_policy ipmesh_peer_set_nl_policy[IPMESH_A_PEER_FROM + 1] = {
+const struct nla_policy ipmesh_peer_set_nl_policy[IPMESH_A_PEER_ROUTES + 1] = {
 	[IPMESH_A_PEER_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
 	[IPMESH_A_PEER_ENDPOINT] = { .type = NLA_BINARY, },
 	[IPMESH_A_PEER_NAME] = { .type = NLA_NUL_STRING, .len = IPMESH_NAME_MAX, },
@@ -48,6 +49,7 @@ const struct nla_policy ipmesh_peer_set_nl_policy[IPMESH_A_PEER_FROM + 1] = {
 	[IPMESH_A_PEER_DPORT] = { .type = NLA_U16, },
 	[IPMESH_A_PEER_SOURCE] = NLA_POLICY_NESTED(ipmesh_cidr_nl_policy),
 	[IPMESH_A_PEER_FROM] = NLA_POLICY_NESTED(ipmesh_cidr_nl_policy),
+	[IPMESH_A_PEER_ROUTES] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
 /* IPMESH_CMD_PEER_DEL - do */
@@ -69,14 +71,14 @@ const struct genl_ops ipmesh_nl_ops[4] = {
 		.cmd		= IPMESH_CMD_PEER_NEW,
 		.doit		= ipmesh_nl_peer_new_doit,
 		.policy		= ipmesh_peer_new_nl_policy,
-		.maxattr	= IPMESH_A_PEER_FROM,
+		.maxattr	= IPMESH_A_PEER_ROUTES,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
 		.cmd		= IPMESH_CMD_PEER_SET,
 		.doit		= ipmesh_nl_peer_set_doit,
 		.policy		= ipmesh_peer_set_nl_policy,
-		.maxattr	= IPMESH_A_PEER_FROM,
+		.maxattr	= IPMESH_A_PEER_ROUTES,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{

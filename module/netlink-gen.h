@@ -16,9 +16,9 @@ extern const struct nla_policy ipmesh_cidr_nl_policy[IPMESH_A_CIDR_REMOVE + 1];
 
 extern const struct nla_policy ipmesh_peer_get_nl_policy[IPMESH_A_PEER_ADDRESS + 1];
 
-extern const struct nla_policy ipmesh_peer_new_nl_policy[IPMESH_A_PEER_FROM + 1];
+extern const struct nla_policy ipmesh_peer_new_nl_policy[IPMESH_A_PEER_ROUTES + 1];
 
-extern const struct nla_policy ipmesh_peer_set_nl_policy[IPMESH_A_PEER_FROM + 1];
+extern const struct nla_policy ipmesh_peer_set_nl_policy[IPMESH_A_PEER_ROUTES + 1];
 
 extern const struct nla_policy ipmesh_peer_del_nl_policy[IPMESH_A_PEER_ENDPOINT + 1];
 

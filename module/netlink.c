@@ -193,6 +193,8 @@ static int get_change(struct genl_info *info, struct ipmesh_change *change)
 		change->dport = htons(nla_get_u16(info->attrs[IPMESH_A_PEER_DPORT]));
 		change->dport_set = true;
 	}
+	if (info->attrs[IPMESH_A_PEER_ROUTES])
+		change->routes = nla_get_u32(info->attrs[IPMESH_A_PEER_ROUTES]);
 	if (info->attrs[IPMESH_A_PEER_NAME])
 		change->name = nla_data(info->attrs[IPMESH_A_PEER_NAME]);
 
@@ -235,6 +237,7 @@ static const struct nlattr *reaching_attr(const struct genl_info *info,
 		case IPMESH_A_PEER_NAME:
 		case IPMESH_A_PEER_CIDR:
 		case IPMESH_A_PEER_SOURCE:
+		case IPMESH_A_PEER_ROUTES:
 			break;
 		case IPMESH_A_PEER_FLAGS:
 			if (change->froms.replace)
@@ -313,6 +316,7 @@ int ipmesh_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)
 		.name = "",
 		.encap = IPMESH_ENCAP_DEVICE,
 		.dport_set = true,
+		.routes = IPMESH_PEER_ROUTES_IPMESH,
 	};
 
 	return do_change(skb, info, &change);
@@ -327,7 +331,7 @@ int ipmesh_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)
  */
 int ipmesh_nl_peer_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct ipmesh_change change = { .may_exist = true, .encap = -1 };
+	struct ipmesh_change change = { .may_exist = true, .encap = -1, .routes = -1 };
 
 	return do_change(skb, info, &change);
 }

@@ -37,6 +37,7 @@ struct ipmesh_peer_set {
  * @sources: inner sources besides the pod CIDRs, or NULL for none; replaced as a
  *	whole, under the device's lock; read under RCU
  * @name: label, or NULL; under the device's lock
+ * @routes: enum ipmesh_peer_routes, for user space alone; under the device's lock
  * @stamp: the last request that told of the peer; under the device's lock
  * @path_mtu: what an error said of its path, in bytes, where no route could be taught;
  *	written in softirq, good as long as @path_mtu_until lies ahead; 0 for nothing
@@ -57,6 +58,7 @@ struct ipmesh_peer {
 	struct ipmesh_peer_set froms;
 	struct ipmesh_sources __rcu *sources;
 	char *name;
+	u8 routes;
 	u32 stamp;
 	u32 path_mtu;
 	u32 path_mtu_until;

@@ -10,7 +10,9 @@
  *                        [cidr PREFIX/LEN]… [remove PREFIX/LEN]… [move] [only]
  *                        [source|nosource|from|nofrom PREFIX/LEN]… [onlysources]
  *                        [onlyfroms] [encap none|udp|device] [dport N]
- *   mesh [-n NETNS] peer get DEV ENDPOINT     name, CIDRs, sources, outer prefixes
+ *                        [routes ipmesh|none]
+ *   mesh [-n NETNS] peer get DEV ENDPOINT     name, CIDRs, sources, outer prefixes,
+ *                        and "routes none"
  *   mesh [-n NETNS] peer find DEV ADDRESS     the endpoint for an inner address
  *   mesh [-n NETNS] peer list DEV             the endpoints, sorted
  *   mesh [-n NETNS] count DEV KEY             a counter of the device: rx_packets,
@@ -97,6 +99,9 @@ static const struct word peers_words[] = {
 static const struct word encap_words[] = {
 	{ "none", IPMESH_ENCAP_NONE }, { "udp", IPMESH_ENCAP_UDP },
 	{ "device", IPMESH_ENCAP_DEVICE }, {}
+};
+static const struct word routes_words[] = {
+	{ "ipmesh", IPMESH_PEER_ROUTES_IPMESH }, { "none", IPMESH_PEER_ROUTES_NONE }, {}
 };
 static const struct word no_words[] = { {} };
 
@@ -348,6 +353,9 @@ static int peer_change(uint8_t cmd, uint16_t flags, char **argv)
 		else if (!strcmp(*arg, "encap"))
 			mnl_attr_put_u32(nlh, IPMESH_A_PEER_ENCAP,
 					 word_value(encap_words, *++arg));
+		else if (!strcmp(*arg, "routes"))
+			mnl_attr_put_u32(nlh, IPMESH_A_PEER_ROUTES,
+					 word_value(routes_words, *++arg));
 		else if (!strcmp(*arg, "dport"))
 			mnl_attr_put_u16(nlh, IPMESH_A_PEER_DPORT, atoi(*++arg));
 		else if ((prefix = prefix_word(*arg)))
@@ -415,6 +423,8 @@ static int peer_get(char **argv)
 	print_prefixes("cidr", peer.cidrs, peer.n_cidrs);
 	print_prefixes("source", peer.sources, peer.n_sources);
 	print_prefixes("from", peer.froms, peer.n_froms);
+	if (peer.routes == IPMESH_PEER_ROUTES_NONE)
+		printf("routes none\n");
 	return 0;
 }
 

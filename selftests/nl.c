@@ -291,6 +291,9 @@ void nl_parse_peer(const struct nlmsghdr *nlh, struct nl_peer *peer)
 		case IPMESH_A_PEER_FROM:
 			parse_cidr(attr, peer->froms, &peer->n_froms, IPMESH_MAX_FROMS);
 			break;
+		case IPMESH_A_PEER_ROUTES:
+			peer->routes = mnl_attr_get_u32(attr);
+			break;
 		case IPMESH_A_PEER_STATS:
 			parse_stats(attr, peer);
 			break;

@@ -51,6 +51,7 @@ struct nl_peer {
 	uint64_t drops[IPMESH_A_DROPS_MAX + 1];
 	int cause;
 	unsigned int n_cidrs, n_sources, n_froms;
+	uint32_t routes;
 	struct nl_cidr {
 		in_addr_t prefix;
 		uint8_t len;

@@ -15,37 +15,11 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
+. "$(dirname "$0")/lib-user.sh"
 
 reaches="EPERM: This reaches into the underlay and takes CAP_NET_ADMIN in its namespace"
 
 # --- who --------------------------------------------------------------------------------
-
-# container: the network namespace $pod of a user namespace, which $keeper keeps
-container() {
-	unshare --user --map-root-user --net sleep infinity &
-	keeper=$!
-	pids+=("$keeper")
-	busywait keeps "$keeper"
-	pod=pod-$$-$((++ns_count))
-	ip netns attach "$pod" "$keeper"
-	namespaces+=("$pod")
-	ip -n "$pod" link set lo up
-}
-
-keeps() {
-	[ "$(cat "/proc/$1/comm")" = sleep ]
-}
-
-# by WHO COMMAND…: in the container: its root, the host's root, or nobody
-by() {
-	local who=$1
-	shift
-	case $who in
-	root) nsenter -t "$keeper" --user --net "$@" ;;
-	host) nsenter -t "$keeper" --net "$@" ;;
-	nobody) nsenter -t "$keeper" --net setpriv --reuid 65534 --clear-groups "$@" ;;
-	esac
-}
 
 # each_way FUNCTION: with ipmesh0 moved to the container, and made there
 each_way() {
@@ -189,7 +163,10 @@ behind() {
 	by host mesh peer new ipmesh0 172.16.40.3 cidr 10.244.3.0/24
 	denied nobody EPERM mesh peer set ipmesh0 172.16.40.2 name zwei
 	denied nobody EPERM mesh peer set ipmesh0 172.16.40.2 cidr 10.244.4.0/24
-	by root mesh peer set ipmesh0 172.16.40.2 name zwei cidr 10.244.4.0/24 remove 10.244.2.0/24
+	denied nobody EPERM mesh peer set ipmesh0 172.16.40.2 routes none
+	by root mesh peer set ipmesh0 172.16.40.2 name zwei cidr 10.244.4.0/24 remove 10.244.2.0/24 \
+		routes none
+	contains "the peer" "$(by root mesh peer get ipmesh0 172.16.40.2)" "routes none"
 	prints 172.16.40.2 by root mesh peer find ipmesh0 10.244.4.1
 	by root mesh peer set ipmesh0 172.16.40.2 cidr 10.244.3.0/24 move
 	by root mesh peer set ipmesh0 172.16.40.3 only cidr fd10:3::/64 source 192.0.2.3/32

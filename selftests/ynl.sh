@@ -76,6 +76,29 @@ peers() {
 	contains "mesh" "$(mesh -n "$a" peer get ipmesh0 172.16.40.2)" "zwei"
 }
 
+# Who writes a peer's routes is remembered, told, and left alone by other requests.
+routes() {
+	setup
+	client <<-'END'
+		do peer-new {@, "endpoint": "172.16.40.2"} create
+		do peer-get {@, "endpoint": "172.16.40.2"}
+		do peer-set {@, "endpoint": "172.16.40.2", "routes": "none"}
+		do peer-set {@, "endpoint": "172.16.40.2", "name": "two"}
+		do peer-get {@, "endpoint": "172.16.40.2"}
+		do peer-new {@, "endpoint": "172.16.40.2"} create replace
+		do peer-get {@, "endpoint": "172.16.40.2"}
+		do peer-new {@, "endpoint": "172.16.40.3", "routes": "none"} create
+		do peer-get {@, "endpoint": "172.16.40.3"}
+		do peer-set {@, "endpoint": "172.16.40.3", "routes": 2}
+	END
+	answer 1 .routes '"ipmesh"'
+	answer 4 '[.name, .routes]' '["two","none"]'
+	# what is replaced is as if it was new
+	answer 6 .routes '"ipmesh"'
+	answer 8 .routes '"none"'
+	answer 9 .error 34
+}
+
 told() {
 	setup
 	client <<-'END'
@@ -115,4 +138,4 @@ refusals() {
 	answer 6 '[.[].endpoint]' '["172.16.40.2"]'
 }
 
-run_tests peers told refusals
+run_tests peers routes told refusals

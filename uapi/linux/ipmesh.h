@@ -42,6 +42,18 @@ enum ipmesh_peers_mode {
 };
 
 /**
+ * enum ipmesh_peer_routes - Who writes the routes to a peer's pod CIDRs. The
+ *   kernel remembers it for programs that do, and does nothing with it.
+ * @IPMESH_PEER_ROUTES_IPMESH: The tool that has made the peer.
+ * @IPMESH_PEER_ROUTES_NONE: Somebody else, such as a routing daemon, or
+ *   nobody.
+ */
+enum ipmesh_peer_routes {
+	IPMESH_PEER_ROUTES_IPMESH,
+	IPMESH_PEER_ROUTES_NONE,
+};
+
+/**
  * enum ipmesh_peer_flags
  * @IPMESH_PEER_FLAGS_REPLACE_CIDRS: The request names all pod CIDRs of the
  *   peer; others go.
@@ -107,6 +119,7 @@ enum {
 	IPMESH_A_PEER_DPORT,
 	IPMESH_A_PEER_SOURCE,
 	IPMESH_A_PEER_FROM,
+	IPMESH_A_PEER_ROUTES,
 
 	__IPMESH_A_PEER_MAX,
 	IPMESH_A_PEER_MAX = (__IPMESH_A_PEER_MAX - 1)
