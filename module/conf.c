@@ -11,6 +11,7 @@
 #include "addr.h"
 #include "conf.h"
 #include "device.h"
+#include "last.h"
 #include "peer.h"
 #include "track.h"
 #include "udp.h"
@@ -42,6 +43,8 @@ const struct nla_policy ipmesh_conf_policy[IFLA_IPMESH_MAX + 1] = {
 	[IFLA_IPMESH_RPF]	= NLA_POLICY_MAX(NLA_U8, 1),
 	[IFLA_IPMESH_PEER_COUNT] = { .type = NLA_REJECT,
 				     .reject_message = "The peer count can only be read" },
+	[IFLA_IPMESH_LAST]	= { .type = NLA_REJECT,
+				    .reject_message = "The last dropped packets can only be read" },
 };
 
 static int check_local(const struct nlattr *attr, struct netlink_ext_ack *extack)
@@ -364,7 +367,8 @@ size_t ipmesh_conf_size(void)
 	       nla_total_size(sizeof(u16)) +	/* IFLA_IPMESH_SPORT */
 	       nla_total_size(sizeof(u8)) +	/* IFLA_IPMESH_CSUM */
 	       nla_total_size(sizeof(u8)) +	/* IFLA_IPMESH_NOTRACK */
-	       nla_total_size(sizeof(u8));	/* IFLA_IPMESH_RPF */
+	       nla_total_size(sizeof(u8)) +	/* IFLA_IPMESH_RPF */
+	       ipmesh_last_size();		/* IFLA_IPMESH_LAST */
 }
 
 /**
@@ -400,7 +404,8 @@ int ipmesh_conf_fill(struct sk_buff *skb, const struct ipmesh_dev *ipm)
 	    nla_put_u16(skb, IFLA_IPMESH_SPORT, ntohs(conf->sport)) ||
 	    nla_put_u8(skb, IFLA_IPMESH_CSUM, conf->csum) ||
 	    nla_put_u8(skb, IFLA_IPMESH_NOTRACK, conf->notrack) ||
-	    nla_put_u8(skb, IFLA_IPMESH_RPF, conf->rpf))
+	    nla_put_u8(skb, IFLA_IPMESH_RPF, conf->rpf) ||
+	    ipmesh_last_fill(skb, ipm))
 		err = -EMSGSIZE;
 	rcu_read_unlock();
 	return err;

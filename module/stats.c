@@ -109,6 +109,8 @@ void ipmesh_stats_drop(struct ipmesh_dev *ipm, struct ipmesh_peer *peer,
 	u64_stats_update_end(&drops->syncp);
 	if (peer)
 		count_peer_drop(peer, cause);
+	if (skb)
+		ipmesh_last_note(&drops->last, cause, endpoint, skb);
 	trace_ipmesh_drop(ipm->dev, endpoint, len, cause);
 	if (skb)
 		ipmesh_compat_free_skb(skb, causes[cause].reason ?:
@@ -354,9 +356,13 @@ unsigned int ipmesh_stats_gso(const struct sk_buff *skb, unsigned int *bytes)
  */
 int ipmesh_stats_alloc(struct ipmesh_dev *ipm)
 {
+	int cpu;
+
 	ipm->drops = __netdev_alloc_pcpu_stats(struct ipmesh_drops, GFP_KERNEL_ACCOUNT);
 	if (!ipm->drops)
 		return -ENOMEM;
+	for_each_possible_cpu(cpu)
+		ipmesh_last_init(&per_cpu_ptr(ipm->drops, cpu)->last);
 	ipm->memcg = get_mem_cgroup_from_mm(current->mm);
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include <uapi/linux/ipmesh.h>
 
+#include "last.h"
 #include "peer.h"
 
 struct ipmesh_dev;
@@ -24,11 +25,13 @@ struct rtnl_link_stats64;
  * @rx_no_memory: of those of the one cause that there is in both directions, the received
  *	ones; like @n
  * @syncp: guards both on 32-bit machines
+ * @last: what was dropped last
  */
 struct ipmesh_drops {
 	u64_stats_t n[IPMESH_A_DROPS_MAX + 1];
 	u64_stats_t rx_no_memory;
 	struct u64_stats_sync syncp;
+	struct ipmesh_last last;
 };
 
 /**
