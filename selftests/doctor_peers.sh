@@ -115,4 +115,103 @@ probed() {
 		"10.244.2.1 behind peer 172.16.40.2 of ipmesh0 does not answer"
 }
 
-run_tests sizes peers probed
+# What the device drops, with the word that lets it pass.
+dropped() {
+	local cpu
+	nodes
+	# an address of the node that is in no pod CIDR
+	ip -n "$b" addr add 10.9.9.9/32 dev ipmesh0
+	silent "$b" 10.244.1.1 from 10.9.9.9
+	busywait is 1 count "$a" ipmesh0 src_not_allowed
+	by_hand "$a" warning src_not_allowed "ipmesh0 dropped packets of peer 172.16.40.2 from 10.9.9.9"
+	contains "by hand" "$(found src_not_allowed by_hand)" \
+		"ipmesh peer set 172.16.40.2 dev ipmesh0 source 10.9.9.9"
+	in_ns "$a" ipmesh peer set 172.16.40.2 dev ipmesh0 source 10.9.9.9
+	healthy "$a"
+	silent "$b" 10.244.1.1 from 10.9.9.9
+	busywait is 1 count "$a" ipmesh0 rx_packets
+	# a CIDR of another peer
+	mesh -n "$a" peer new ipmesh0 172.16.40.3 cidr 10.244.3.0/24
+	ip -n "$a" route add 10.244.3.0/24 dev ipmesh0
+	ip -n "$b" addr add 10.244.3.5/32 dev ipmesh0
+	silent "$b" 10.244.1.1 from 10.244.3.5
+	busywait is 2 count "$a" ipmesh0 src_not_allowed
+	by_hand "$a" warning src_not_allowed "from 10.244.3.5, which is behind peer 172.16.40.3"
+	in_ns "$a" ipmesh peer set 172.16.40.2 dev ipmesh0 cidr 10.244.3.5/32 move noroute
+	healthy "$a"
+	# a larger CIDR of the peer's own allows nothing of what another has
+	in_ns "$a" ipmesh peer set 172.16.40.2 dev ipmesh0 cidr 10.244.0.0/16 nocidr 10.244.3.5/32 noroute
+	silent "$b" 10.244.1.1 from 10.244.3.5
+	busywait is 3 count "$a" ipmesh0 src_not_allowed
+	by_hand "$a" warning src_not_allowed "from 10.244.3.5, which is behind peer 172.16.40.3"
+	# an open device takes it
+	mesh -n "$a" link set ipmesh0 peers open
+	look "$a"
+	equal "open" "$(found src_not_allowed what)" ""
+	mesh -n "$a" link set ipmesh0 peers strict
+	in_ns "$a" ipmesh peer set 172.16.40.2 dev ipmesh0 nocidr 10.244.0.0/16 cidr 10.244.3.5/32 move noroute
+	# no peer at all, and another address of one
+	ip -n "$b" addr add 172.16.40.12/24 dev eth0
+	mesh -n "$b" link set ipmesh0 local 172.16.40.12
+	silent "$b" 10.244.1.1
+	busywait is 1 count "$a" ipmesh0 unknown_peer
+	by_hand "$a" warning unknown_peer \
+		"ipmesh0 dropped packets of 172.16.40.12, which is no peer, from 10.244.2.1"
+	contains "by hand" "$(found unknown_peer by_hand)" \
+		"ipmesh peer set 172.16.40.2 dev ipmesh0 from 172.16.40.12"
+	in_ns "$a" ipmesh peer set 172.16.40.2 dev ipmesh0 from 172.16.40.12
+	healthy "$a"
+	silent "$b" 10.244.1.1 from 10.9.9.9
+	busywait is 2 count "$a" ipmesh0 rx_packets
+	# a route that leads to nobody
+	ip -n "$a" route add 10.99.0.0/16 dev ipmesh0
+	silent "$a" 10.99.0.7
+	busywait is 1 count "$a" ipmesh0 no_peer
+	by_hand "$a" warning no_peer "ipmesh0 dropped packets to 10.99.0.7, which is behind no peer"
+	in_ns "$a" ipmesh peer set 172.16.40.3 dev ipmesh0 cidr 10.99.0.0/16 noroute
+	look "$a"
+	equal "no peer" "$(found no_peer what)" ""
+	# it is the last one that is told, of all CPUs
+	ip -n "$b" addr add 10.9.9.8/32 dev ipmesh0
+	ip -n "$b" addr add 10.9.9.7/32 dev ipmesh0
+	for cpu in 0 1; do
+		# shellcheck disable=SC2154 # of the coprocess in lib.sh
+		taskset -pc "$cpu" "$MESH_PID" >/dev/null
+		silent "$b" "10.244.1.1" from "10.9.9.$((8 - cpu))"
+		busywait is $((4 + cpu)) count "$a" ipmesh0 src_not_allowed
+	done
+	taskset -pc "0-$(($(nproc --all) - 1))" "$MESH_PID" >/dev/null
+	by_hand "$a" warning src_not_allowed "from 10.9.9.7"
+}
+
+# The same of IPv6 inside and outside.
+dropped_ipv6() {
+	setup_ns a b
+	wire "$a" eth0 172.16.40.1/24 "$b" eth0 172.16.40.2/24
+	ip -n "$a" addr add fd00::1/64 dev eth0 nodad
+	ip -n "$b" addr add fd00::2/64 dev eth0 nodad
+	in_ns "$a" sysctl -qw net.ipv6.conf.all.forwarding=1
+	in_ns "$a" ipmesh link add ipmesh0 local fd00::1 address fd10:1::1/128
+	in_ns "$b" ipmesh link add ipmesh0 local fd00::2 address fd10:2::1/128 address fd10:9::9/128
+	in_ns "$a" ipmesh peer add fd00::2 cidr fd10:2::/64
+	in_ns "$b" ipmesh peer add fd00::1 cidr fd10:1::/64
+	silent "$b" fd10:1::1 from fd10:9::9
+	busywait is 1 count "$a" ipmesh0 src_not_allowed
+	by_hand "$a" warning src_not_allowed "of peer fd00::2 from fd10:9::9"
+	in_ns "$a" ipmesh peer set fd00::2 source fd10:9::9
+	look "$a"
+	equal "src_not_allowed" "$(found src_not_allowed what)" ""
+	# in UDP
+	mesh -n "$a" link set ipmesh0 encap udp
+	mesh -n "$b" link set ipmesh0 encap udp
+	ip -n "$b" addr add fd10:9::8/128 dev ipmesh0 nodad
+	silent "$b" fd10:1::1 from fd10:9::8
+	busywait is 2 count "$a" ipmesh0 src_not_allowed
+	by_hand "$a" warning src_not_allowed "of peer fd00::2 from fd10:9::8"
+	in_ns "$a" ipmesh peer del fd00::2
+	silent "$b" fd10:1::1 from fd10:9::9
+	busywait is 1 count "$a" ipmesh0 unknown_peer
+	by_hand "$a" warning unknown_peer "of fd00::2, which is no peer, from fd10:9::9"
+}
+
+run_tests sizes peers probed dropped dropped_ipv6

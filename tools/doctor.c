@@ -88,6 +88,7 @@ int doctor_examine(struct doctor *d, const char *dev)
 	doctor_mtu(d);
 	doctor_guard(d);
 	doctor_peers(d);
+	doctor_drops(d);
 	doctor_limits(d);
 	doctor_managers(d);
 	if (d->probe)

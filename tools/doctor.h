@@ -64,6 +64,7 @@ void doctor_devices(struct doctor *d);
 void doctor_guard(struct doctor *d);
 void doctor_routes(struct doctor *d);
 void doctor_peers(struct doctor *d);
+void doctor_drops(struct doctor *d);
 void doctor_mtu(struct doctor *d);
 void doctor_sysctls(struct doctor *d);
 void doctor_limits(struct doctor *d);

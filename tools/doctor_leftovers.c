@@ -221,7 +221,7 @@ static void tunl_address(struct doctor *d, const struct rtlink *l,
 {
 	const struct have *h = only_mesh(d);
 	bool ours = is_ours(d, &p->addr);
-	bool move = h && h->peers.n && !ours && !have_behind_peer(h, &p->addr) &&
+	bool move = h && h->peers.n && !ours && !have_peer_behind(h, &p->addr, 1) &&
 		    !has_address(h, p->addr.family);
 	struct finding *f;
 
@@ -259,13 +259,6 @@ static void tunl(struct doctor *d, const struct rtlink *l)
 
 /* --- before there is a device of ours --------------------------------------------------- */
 
-/* A routing daemon's, by its number; what the host itself has is not in the way. */
-static bool of_daemon(const struct rtroute *r)
-{
-	return r->proto > RTPROT_STATIC && r->proto != RTPROT_RA && r->proto != RTPROT_DHCP &&
-	       r->proto != RTPROT_IPMESH;
-}
-
 static const char *address_of(const struct doctor *d, uint32_t ifindex)
 {
 	const struct rtaddrs *l = &d->mesh[0].addrs;
@@ -286,7 +279,7 @@ static void routes_of(struct doctor *d, const struct rtroute *first)
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
-		if (!of_daemon(&l->v[i]) || l->v[i].proto != first->proto ||
+		if (!rtroute_of_daemon(&l->v[i]) || l->v[i].proto != first->proto ||
 		    l->v[i].oif != first->oif)
 			continue;
 		/* The first one has told of all. */
@@ -308,7 +301,7 @@ static void others(struct doctor *d)
 	const struct rtroutes *l = &d->mesh[0].routes;
 
 	for (size_t i = 0; i < l->n; i++)
-		if (of_daemon(&l->v[i]) && l->v[i].type == RTN_UNICAST)
+		if (rtroute_of_daemon(&l->v[i]) && l->v[i].type == RTN_UNICAST)
 			routes_of(d, &l->v[i]);
 }
 

@@ -37,6 +37,31 @@ void drops_parse(struct drops *d, const struct nlattr *nest)
 		d->n[i] = nl_u(tb[i]);
 }
 
+static void parse_one(struct drop_last *l, const struct nlattr *nest)
+{
+	const struct nlattr *tb[IPMESH_A_LAST_MAX + 1];
+
+	nl_parse_nest(nest, tb, IPMESH_A_LAST_MAX);
+	memset(l, 0, sizeof(*l));
+	l->cause = (uint32_t)nl_u(tb[IPMESH_A_LAST_CAUSE]);
+	nl_addr(&l->endpoint, tb[IPMESH_A_LAST_ENDPOINT]);
+	nl_addr(&l->inner, tb[IPMESH_A_LAST_INNER]);
+	l->age_ms = nl_u(tb[IPMESH_A_LAST_AGE_MS]);
+}
+
+size_t drops_parse_last(struct drop_last *v, const struct nlattr *nest)
+{
+	const struct nlattr *a;
+	size_t n = 0;
+
+	if (!nest)
+		return 0;
+	mnl_attr_for_each_nested(a, nest)
+		if (mnl_attr_get_type(a) == IFLA_IPMESH_LAST && n < DROPS_LAST)
+			parse_one(&v[n++], a);
+	return n;
+}
+
 uint64_t drops_total(const struct drops *d)
 {
 	uint64_t sum = 0;

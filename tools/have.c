@@ -189,14 +189,22 @@ const struct rtroute *have_routes(const struct have *h, const struct prefix *dst
 	return &h->routes.v[lo];
 }
 
-bool have_behind_peer(const struct have *h, const struct addr *a)
+const struct peer *have_peer_behind(const struct have *h, const struct addr *a, uint8_t shortest)
 {
+	const struct peer *found = NULL;
+	uint8_t longest = 0;
+
 	for (size_t p = 0; p < h->peers.n; p++)
-		for (size_t c = 0; c < h->peers.v[p].n_cidrs; c++)
-			if (h->peers.v[p].cidrs[c].len &&
-			    prefix_contains(&h->peers.v[p].cidrs[c], a))
-				return true;
-	return false;
+		for (size_t c = 0; c < h->peers.v[p].n_cidrs; c++) {
+			const struct prefix *cidr = &h->peers.v[p].cidrs[c];
+
+			if (cidr->len < shortest || (found && cidr->len <= longest) ||
+			    !prefix_contains(cidr, a))
+				continue;
+			longest = cidr->len;
+			found = &h->peers.v[p];
+		}
+	return found;
 }
 
 bool have_underlay(const struct have *h, const struct addr *endpoint,

@@ -53,8 +53,10 @@ struct hop {
 bool have_underlay(const struct have *h, const struct addr *endpoint,
 		   struct hop *hop);
 
-/* Is it behind a peer, by a CIDR that does not hold all addresses? */
-bool have_behind_peer(const struct have *h, const struct addr *a);
+/* Whose longest CIDR holds the address, of those that have at least that length: 1 leaves out
+ * those that hold all addresses.  NULL: nobody's.
+ */
+const struct peer *have_peer_behind(const struct have *h, const struct addr *a, uint8_t shortest);
 
 /* The CIDRs of all peers, sorted; to be freed. */
 struct prefix *have_cidrs(const struct have *h, size_t *n);

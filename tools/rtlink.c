@@ -107,6 +107,7 @@ bool rtlink_read(struct rtlink *l, const struct nlmsghdr *nlh)
 		return true;
 	linkattr_parse(&l->attrs, info[IFLA_INFO_DATA]);
 	drops_parse(&l->drops, info[IFLA_INFO_XSTATS]);
+	l->n_last = drops_parse_last(l->last, info[IFLA_INFO_DATA]);
 	return true;
 }
 

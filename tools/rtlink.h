@@ -30,6 +30,8 @@ struct rtlink {
 	} stats;
 	struct linkattrs attrs;		/* of kind ipmesh */
 	struct drops drops;		/* of kind ipmesh */
+	struct drop_last last[DROPS_LAST];	/* of kind ipmesh */
+	size_t n_last;
 };
 
 struct rtlinks {

@@ -246,6 +246,12 @@ void rtroute_del(struct nl_batch *b, const struct rtroute *r)
 	put(b, r, RTM_DELROUTE, 0);
 }
 
+bool rtroute_of_daemon(const struct rtroute *r)
+{
+	return r->proto > RTPROT_STATIC && r->proto != RTPROT_RA && r->proto != RTPROT_DHCP &&
+	       r->proto != RTPROT_IPMESH;
+}
+
 const char *rtroute_proto_name(uint8_t proto)
 {
 	static char buf[8];

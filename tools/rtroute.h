@@ -81,6 +81,9 @@ bool rtroute_read(struct rtroute *r, const struct nlmsghdr *nlh);
 /* "blackhole"; "" for a route that leads somewhere. */
 const char *rtroute_type_name(uint8_t type);
 
+/* Is it a routing daemon's, by its protocol? */
+bool rtroute_of_daemon(const struct rtroute *r);
+
 /* Name of a route protocol ("kernel", "bird", "98"). */
 const char *rtroute_proto_name(uint8_t proto);
 

@@ -88,7 +88,7 @@ bool transit_address(const struct have *h, uint8_t family, struct addr *a)
 			*a = from_the_end(&r->dst, back);
 			host = prefix_host(a);
 			have_routes(h, &host, &routes);
-			if (!routes && !have_address(h, a) && !have_behind_peer(h, a))
+			if (!routes && !have_address(h, a) && !have_peer_behind(h, a, 1))
 				return true;
 		}
 	}
