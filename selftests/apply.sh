@@ -99,6 +99,58 @@ old_blackhole() {
 	prints "no changes" apply "$master" -f kubectl-nodes.json --node k8s-master
 }
 
+# A daemon writes the routes: none is written here, missed, or taken away.
+routes_none() {
+	hosts
+	contains "apply" "$(apply "$master" -f kubectl-nodes.json --node k8s-master --routes none)" \
+		"+ peer 172.16.40.198 k8s-node1 routes none 10.244.1.0/24"
+	equal "routes" "$(routes "$master")" ""
+	prints "no changes" apply "$master" -f kubectl-nodes.json --node k8s-master --routes none
+	equal "routes of the peer" "$(peer_routes)" none
+	equal "problems" "$(in_ns "$master" ipmesh -j show | jq '.[0].problems | length')" 0
+	equal "problems" "$(in_ns "$master" ipmesh doctor --root "$tmp" -j | jq .problems)" 0
+	# neither with a route of the daemon's, wherever it leads to
+	ip -n "$master" route add 10.244.1.0/24 via 172.16.40.198 dev ipmesh0 onlink proto bird metric 32
+	apply "$node1" -f kubectl-nodes.json --node k8s-node1 >/dev/null
+	pings "$node1" 10.244.0.1
+	prints "no changes" apply "$master" -f kubectl-nodes.json --node k8s-master --routes none
+	equal "problems" "$(in_ns "$master" ipmesh doctor --root "$tmp" -j | jq .problems)" 0
+	# the daemon's route is left out, and told
+	in_ns "$master" sh -c "ipmesh export 2>/dev/null" >"$tmp/own.yaml"
+	contains "export" "$(<"$tmp/own.yaml")" "via: none"
+	prints "no changes" apply "$master" -f "$tmp/own.yaml"
+	# peer set adds a CIDR without a route, until it is told otherwise
+	in_ns "$master" ipmesh peer set 172.16.40.198 cidr 10.245.1.0/24
+	equal "route" "$(ip -n "$master" route show 10.245.1.0/24)" ""
+	in_ns "$master" ipmesh peer set 172.16.40.198 nocidr 10.245.1.0/24
+	# it is followed where nobody says another thing: also by a node that is new
+	prints "no changes" apply "$master" -f kubectl-nodes.json --node k8s-master
+	jq '.items += [.items[1] | .metadata.name = "k8s-node9" | .status.addresses[0].address = "172.16.40.9" |
+		.spec.podCIDR = "10.244.9.0/24" | .spec.podCIDRs = ["10.244.9.0/24"] |
+		.metadata.annotations = {"projectcalico.org/IPv4Address": "172.16.40.9/24",
+			"projectcalico.org/IPv4IPIPTunnelAddr": "10.244.9.1"}]' "$docs/kubectl-nodes.json" >"$tmp/more.json"
+	contains "apply" "$(apply "$master" -f "$tmp/more.json" --node k8s-master)" \
+		"+ peer 172.16.40.9 k8s-node9 routes none 10.244.9.0/24"
+	apply "$master" -f kubectl-nodes.json --node k8s-master >/dev/null
+	# and back to routes of ours
+	ip -n "$master" route del 10.244.1.0/24
+	contains "apply" "$(apply "$master" -f kubectl-nodes.json --node k8s-master --routes peer)" \
+		"~ peer 172.16.40.198 k8s-node1 routes ipmesh"
+	contains "routes" "$(routes "$master")" "10.244.1.0/24 via 172.16.40.198 dev ipmesh0"
+	equal "routes of the peer" "$(peer_routes)" ipmesh
+	# by hand
+	in_ns "$master" ipmesh peer set 172.16.40.198 noroute
+	equal "routes of the peer" "$(peer_routes)" none
+	contains "apply" "$(apply "$master" -f kubectl-nodes.json --node k8s-master)" \
+		"- route 10.244.1.0/24"
+	in_ns "$master" ipmesh peer set 172.16.40.198 route
+	equal "routes of the peer" "$(peer_routes)" ipmesh
+}
+
+peer_routes() {
+	in_ns "$master" ipmesh -j peer show | jq -r '.[0].routes'
+}
+
 # What a host sends to a service, with the address of its underlay, gets the tunnel
 # address: the answer of the pod comes back by the tunnel.
 host_to_service() {
@@ -647,6 +699,6 @@ refused_whole() {
 	lacks "tables" "$(in_ns "$master" nft list tables)" ipmesh
 }
 
-run_tests cluster_state forms left_out old_blackhole host_to_service host_to_service6 other_forms names second_run monitor_sees dry_run node_added node_address modes \
+run_tests cluster_state forms left_out old_blackhole routes_none host_to_service host_to_service6 other_forms names second_run monitor_sees dry_run node_added node_address modes \
 	onlink_gateway annotations narrow_path path_below_1280 learned_path pool_routes \
 	pool_families pool_twice half_done not_ours refused_whole

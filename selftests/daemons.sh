@@ -130,6 +130,39 @@ elsewhere_too() {
 	pings "$a" 10.244.2.1
 }
 
+# A daemon whose routes have a metric, as FRR's: ours would go before them without a word.
+behind_ours() {
+	local before
+	pair
+	ip_batch "$a" <<-END
+		route add 10.244.2.0/24 via 172.16.40.2 proto zebra metric 20
+		route add 10.244.3.0/24 via 172.16.40.9 proto zebra metric 20
+		route add 10.244.4.0/24 via 172.16.40.9 metric 20
+	END
+	document 172.16.40.3 10.244.3.0/24 172.16.40.4 10.244.4.0/24
+	before=$(ip -n "$a" route; ip -n "$a" -br link)
+	refused "10.244.2.0/24 via 172.16.40.2 dev eth0 proto zebra metric 20" apply
+	refused "10.244.3.0/24 via 172.16.40.9 dev eth0 proto zebra metric 20" apply
+	refused "1 of 2 such routes leads to the same node: apply --take-over" apply
+	refused "10.244.3.0/24 via 172.16.40.9" apply --take-over
+	equal "the host" "$(ip -n "$a" route; ip -n "$a" -br link)" "$before"
+	ip -n "$a" route del 10.244.3.0/24
+	# what leads to the same node stays behind ours, as the daemon keeps it there; what a
+	# person has put behind was meant so
+	apply --take-over >/dev/null
+	prints "no changes" apply
+	equal "routes" "$(ip -n "$a" route show 10.244.2.0/24 | sed 's/ nhid [0-9]*//')" \
+		"10.244.2.0/24 via 172.16.40.2 dev ipmesh0 proto ipmesh onlink 
+10.244.2.0/24 via 172.16.40.2 dev eth0 proto zebra metric 20 "
+	pings "$a" 10.244.2.1
+	counts "$a" ipmesh0 -- tx_packets=3
+	# or all of them stay, and none of ours comes
+	apply --routes none >/dev/null
+	equal "routes" "$(ip -n "$a" route show proto ipmesh)" ""
+	ip -n "$a" route add 10.244.3.0/24 via 172.16.40.9 proto zebra metric 20
+	prints "no changes" apply --routes none
+}
+
 # IPv6 pods, whose routes have a metric always: one of the same is replaced, one that goes
 # before is taken away when ours is there. Over IPv4, and over IPv6, with UDP.
 from_daemon6() {
@@ -255,4 +288,4 @@ bridge_plugin() {
 	done
 }
 
-run_tests from_bird from_daemon6 elsewhere_too from_tunnels bridge_plugin
+run_tests from_bird behind_ours from_daemon6 elsewhere_too from_tunnels bridge_plugin

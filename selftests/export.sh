@@ -244,6 +244,8 @@ foreign() {
 	ip -n "$a" route flush dev ipmesh0 proto bird
 	ip -n "$a" route flush dev ipmesh0 proto static
 	ip -n "$a" route add 10.244.1.0/24 dev ipmesh0 proto ipmesh mtu 1300
+	warned "no document can say it: an apply would remove the route 10.244.1.0/24"
+	mesh -n "$a" peer set ipmesh0 172.16.40.198 routes ipmesh
 	warned "no document can say it: an apply would change the route 10.244.1.0/24"
 	ip -n "$a" link set ipmesh0 down
 	warned "ipmesh0 is down"

@@ -218,7 +218,7 @@ json() {
 	setup
 	tool link add ipmesh0 local 172.16.40.1
 	monitor monitor -j -t
-	step_json '.[0] == {op: "add", object: "peer", endpoint: "172.16.40.2", name: "b", cidrs: ["10.244.2.0/24"], sources: [], from: [], encap: "device", dport: null, dev: "ipmesh0", cause: "request"}' \
+	step_json '.[0] == {op: "add", object: "peer", endpoint: "172.16.40.2", name: "b", cidrs: ["10.244.2.0/24"], sources: [], from: [], encap: "device", dport: null, routes: "none", dev: "ipmesh0", cause: "request"}' \
 		tool peer add 172.16.40.2 name b cidr 10.244.2.0/24 noroute
 	step_json '.[0] | .op == "change" and .object == "peer" and .encap == "udp" and .dport == 7' \
 		mesh -n "$a" peer set ipmesh0 172.16.40.2 encap udp dport 7
@@ -318,13 +318,13 @@ module() {
 	modprobe ipmesh
 	tool link add ipmesh0 down
 	tool peer add 172.16.40.2 noroute
-	busywait file_has "$tmp/out" "+ peer 172.16.40.2 dev ipmesh0"
+	busywait file_has "$tmp/out" "+ peer 172.16.40.2 routes none dev ipmesh0"
 	modprobe -r ipmesh
 	busywait file_has "$tmp/out" "- device ipmesh0"
 	modprobe ipmesh
 	tool link add ipmesh0 down
 	tool peer add 172.16.40.3 noroute
-	busywait file_has "$tmp/out" "+ peer 172.16.40.3 dev ipmesh0"
+	busywait file_has "$tmp/out" "+ peer 172.16.40.3 routes none dev ipmesh0"
 }
 
 run_tests text families one_device json lost ends module

@@ -13,6 +13,7 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
+. "$(dirname "$0")/lib-user.sh"
 
 # probe STATUS WORD…: as JSON in $tmp/got
 probe() {
@@ -235,4 +236,36 @@ as_pod() {
 	says .pod 10.244.1.253
 }
 
-run_tests answers no_route silence protocol_4 path_mtu families as_pod
+# In a namespace whose root is nobody else's.
+user_owned() {
+	local links
+	modprobe tun
+	container
+	a=$pod
+	setup_ns b
+	wire "$a" eth0 172.16.40.1/24 "$b" eth0 172.16.40.2/24
+	node "$a" 1 2
+	node "$b" 2 1
+	ip -n "$b" route replace 10.244.1.0/24 via 172.16.40.1 dev ipmesh0 onlink
+	by root sysctl -qw net.ipv4.ip_forward=1
+	links=$(ip -n "$a" -o link | wc -l)
+	ip -n "$a" route add blackhole 10.244.1.0/26 metric 4294967295
+	by root ipmesh -j probe 172.16.40.2 count 1 timeout 300 >"$tmp/got"
+	says .reachable true
+	says .forward.result answered
+	by root nft -f - <<-END
+		table inet t {
+			chain way { type filter hook forward priority 0; oifname "ipmesh0" drop; }
+		}
+	END
+	by root ipmesh -j doctor --probe --root "$tmp" >"$tmp/got" || true
+	contains "doctor" "$(got '.findings[].what')" "inet t way"
+	by root ipmesh -j probe 172.16.40.2 count 1 timeout 300 >"$tmp/got" || true
+	says '.drops[0] | "\(.family) \(.table) \(.chain)"' "inet t way"
+	# and by one who may nothing
+	by nobody ipmesh -j probe 172.16.40.2 count 1 timeout 300 >"$tmp/got" 2>&1 || true
+	equal "links" "$(ip -n "$a" -o link | wc -l)" "$links"
+	lacks "tables" "$(by root nft list tables)" ipmesh-trace
+}
+
+run_tests answers no_route silence protocol_4 path_mtu families as_pod user_owned

@@ -434,4 +434,31 @@ in_the_way() {
 	ended
 }
 
-run_tests follow end_of_stream address unusable restart torn start_again put_back in_the_way
+# What a daemon has is taken over as it comes, when it leads to the same node.
+takes_over() {
+	nodes
+	watch --take-over
+	self ADDED
+	one ADDED
+	told changes
+	ip -n "$master" route add 10.244.2.0/24 via 172.16.40.196 dev ens160 proto bird
+	two ADDED
+	told "~ route 10.244.2.0/24 via 172.16.40.196 dev ipmesh0"
+	told changes
+	ip_batch "$master" <<-END
+		route del 10.244.2.0/24
+		route add 10.244.2.0/24 via 172.16.40.198 dev ens160 proto bird
+	END
+	told "a route that is not ipmesh's has this destination: 10.244.2.0/24"
+	ip_batch "$master" <<-END
+		route del 10.244.2.0/24
+		route add 10.244.2.0/24 via 172.16.40.196 dev ens160 proto bird
+	END
+	told "what was refused is done now"
+	contains "routes" "$(ip -n "$master" route show 10.244.2.0/24)" "dev ipmesh0 proto ipmesh"
+	equal "routes" "$(ip -n "$master" route show 10.244.2.0/24 | wc -l)" 1
+	kill "$pid"
+	ended
+}
+
+run_tests follow end_of_stream address unusable restart torn start_again put_back in_the_way takes_over

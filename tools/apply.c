@@ -10,11 +10,13 @@
 #include "diff.h"
 #include "err.h"
 #include "number.h"
+#include "want_routes.h"
 #include "watch.h"
 
 static const char usage[] =
 	"Usage: ipmesh apply -f FILE|DIR|-… [--node NAME] [--dev DEV] [--node-mask N]\n"
-	"                    [--routes peer|pool] [--take-over] [--strict-documents] [--dry-run]\n"
+	"                    [--routes peer|pool|none] [--take-over] [--strict-documents]\n"
+	"                    [--dry-run]\n"
 	"       ipmesh apply --remove [--dev DEV] [--dry-run]\n"
 	"       ipmesh apply --watch [--settle SECONDS] -f - [-f FILE|DIR]… [--node NAME] …\n"
 	"\n"
@@ -35,7 +37,9 @@ static const char usage[] =
 	"  --node-mask N    length of a node's pod CIDR where no document has it and the\n"
 	"                   tunnel address is its first host (default: 24)\n"
 	"  --routes FORM    peer (default): a nexthop for each peer and a route for each\n"
-	"                   CIDR; pool: one route for each pool, the device finds the peer\n"
+	"                   CIDR; pool: one route for each pool, the device finds the peer;\n"
+	"                   none: a routing daemon writes them, and each peer remembers that.\n"
+	"                   Without it, as a Device document says, or as the peers remember it\n"
 	"  --take-over      put routes in the place of those of a routing daemon, or of\n"
 	"                   anybody else, that lead to the same nodes; without it they are\n"
 	"                   told, all at once, and nothing is changed\n"
@@ -120,7 +124,7 @@ static int check(struct request *r, const struct values *v)
 	if (check_watch(r, v->settle, in))
 		return EXIT_USAGE;
 	if (v->form && !route_form_read(v->form, &r->want.routes))
-		return err_value("--routes", v->form, "peer or pool");
+		return err_value("--routes", v->form, "peer, pool or none");
 	wrong = r->want.dev ? rtlink_check_name(r->want.dev) : NULL;
 	return wrong ? err_usage("apply: --dev: %s", wrong) : 0;
 }
@@ -184,7 +188,7 @@ static bool stays(const void *data, const char *peer)
 	return want_left_out(data, peer);
 }
 
-void apply_settle(struct want *w, const struct have *h)
+static void settle_local(struct want *w, const struct have *h)
 {
 	const struct addr *a;
 
@@ -197,6 +201,12 @@ void apply_settle(struct want *w, const struct have *h)
 			return;
 		}
 	}
+}
+
+void apply_settle(struct want *w, const struct have *h)
+{
+	settle_local(w, h);
+	want_routes_follow(w, h);
 }
 
 static int apply(const struct request *r, struct want *w)

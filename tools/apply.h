@@ -5,8 +5,9 @@
 #include "have.h"
 #include "want.h"
 
-/* A node behind address translation is known by an address that it has not: then the local
- * address is one that this host has, of those that documents name for the node.
+/* What the host decides where the documents leave it open. A node behind address translation
+ * is known by an address that it has not: then the local address is one that this host has,
+ * of those that documents name for the node. And who writes the routes, see want_routes.h.
  */
 void apply_settle(struct want *w, const struct have *h);
 

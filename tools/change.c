@@ -83,6 +83,8 @@ static void tell_peer(const struct change *c)
 		out_str("encap", " encap %s", peer_encaps[c->peer.encap]);
 	if (c->peer.has_dport)
 		out_u64("dport", " dport %" PRIu64, c->peer.dport);
+	if (c->peer.has_routes)
+		out_str("routes", " routes %s", peer_routes_name(c->peer.routes));
 	if (c->peer.n_add || c->op == CHANGE_ADD) {
 		out_arr("cidrs");
 		for (i = 0; i < c->peer.n_add; i++)

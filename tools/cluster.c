@@ -345,6 +345,8 @@ bool route_form_read(const char *word, enum route_form *form)
 		*form = ROUTES_PEER;
 	else if (!strcmp(word, "pool"))
 		*form = ROUTES_POOL;
+	else if (!strcmp(word, "none"))
+		*form = ROUTES_NONE;
 	else
 		return false;
 	return true;

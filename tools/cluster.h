@@ -95,6 +95,7 @@ enum route_form {
 	ROUTES_UNSAID,
 	ROUTES_PEER,		/* one for each CIDR, by the peer's nexthop */
 	ROUTES_POOL,		/* one for each pool, to the device, which finds it */
+	ROUTES_NONE,		/* none: a routing daemon writes them */
 };
 
 /* "peer" or "pool"; false: neither. */

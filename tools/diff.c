@@ -208,6 +208,19 @@ static bool peer_encap(struct change *c, const struct want_peer *p,
 	return pc->has_encap || pc->has_dport;
 }
 
+/* Who writes its routes. Without CIDRs that is nobody's question, and one of all addresses
+ * has none but by word, whoever writes those of others.
+ */
+static uint8_t peer_routes(const struct want_peer *p)
+{
+	return p->routed || !p->parts ? IPMESH_PEER_ROUTES_IPMESH : IPMESH_PEER_ROUTES_NONE;
+}
+
+static bool other_routes(const struct want_peer *p, const struct peer *old)
+{
+	return old->tells_routes && p->parts && peer_routes(p) != old->routes;
+}
+
 static void new_peer(struct diff *d, const struct want_peer *p)
 {
 	struct change *c = diff_add(d, CHANGE_ADD, CHANGE_PEER, PHASE_PEER);
@@ -224,6 +237,8 @@ static void new_peer(struct diff *d, const struct want_peer *p)
 	diff_part(&p->froms, &none, NULL, &c->peer.froms);
 	c->peer.flags = IPMESH_PEER_FLAGS_MOVE;
 	peer_encap(c, p, IPMESH_ENCAP_DEVICE, 0);
+	c->peer.routes = peer_routes(p);
+	c->peer.has_routes = c->peer.routes != IPMESH_PEER_ROUTES_IPMESH;
 }
 
 /*
@@ -250,7 +265,7 @@ static void changed_peer(struct diff *d, const struct want_peer *p,
 	old_sources = take_old(&sources, old->sources.n, IPMESH_MAX_SOURCES);
 	old_froms = take_old(&froms, old->froms.n, IPMESH_MAX_FROMS);
 	if (peer_encap(&encap, p, old->encap, old->dport) || n_add ||
-	    sources.n_add || froms.n_add || strcmp(p->name, old->name)) {
+	    sources.n_add || froms.n_add || other_routes(p, old) || strcmp(p->name, old->name)) {
 		c = diff_add(d, CHANGE_SET, CHANGE_PEER, PHASE_PEER);
 		if (full) {
 			c->peer.remove = remove;
@@ -264,6 +279,8 @@ static void changed_peer(struct diff *d, const struct want_peer *p,
 		c->peer.froms = froms;
 		c->peer.flags = n_add || froms.n_add ? IPMESH_PEER_FLAGS_MOVE : 0;
 		peer_encap(c, p, old->encap, old->dport);
+		c->peer.has_routes = other_routes(p, old);
+		c->peer.routes = peer_routes(p);
 	} else {
 		free(add);
 		free_part(&sources);
@@ -376,15 +393,6 @@ static int diff_nat(struct diff *d)
 	return 0;
 }
 
-/* Has the host pods, as far as the documents tell? */
-static bool has_pods(const struct want *w)
-{
-	for (size_t i = 0; i < w->n_routes; i++)
-		if (w->routes[i].kind == WANT_BLACKHOLE)
-			return true;
-	return w->n_nat;
-}
-
 static void add_port(struct diff *d, uint16_t port)
 {
 	size_t i;
@@ -425,7 +433,7 @@ struct guard diff_guard(const struct diff *d, int family)
 	bool nat = want_nat(w, family).n_nat;
 
 	return (struct guard){
-		.wanted = nat || (has_pods(w) && family == family_index(&w->attrs.local) &&
+		.wanted = nat || (w->has_pods && family == family_index(&w->attrs.local) &&
 				  !d->have->nat_wrong),
 		.nat = nat, .ports = d->ports, .n_ports = d->n_ports,
 	};

@@ -406,7 +406,7 @@ static void in_the_way(struct ctx *c, size_t i, const struct rtroute *r)
 static int refuse(const struct ctx *c)
 {
 	if (c->alike)
-		err_refused("%zu of %zu such routes lead%s to the same node%s: apply --take-over puts routes of ipmesh in their place, without a gap",
+		err_refused("%zu of %zu such routes lead%s to the same node%s: apply --take-over puts routes of ipmesh in their place, without a gap; --routes none leaves them to who wrote them",
 			    c->alike, c->in_the_way, c->alike == 1 ? "s" : "",
 			    c->alike == 1 ? "" : "s");
 	return -1;
@@ -419,11 +419,21 @@ static uint32_t metric_of(const struct want_route *wr)
 	       rtroute_metric(&(struct rtroute){ .dst = wr->dst });
 }
 
+/* Is one of ours there, which packets take already? */
+static bool any_ours(const struct rtroute *have, size_t n, uint32_t metric)
+{
+	for (size_t k = 0; k < n; k++)
+		if (have[k].proto == RTPROT_IPMESH && have[k].metric == metric)
+			return true;
+	return false;
+}
+
 /* One wanted destination, and the N routes that the kernel has to it. */
 static void one_dst(struct ctx *c, size_t i, const struct rtroute *have, size_t n)
 {
 	const struct want_route *wr = &c->w->routes[i];
 	const uint32_t metric = metric_of(wr);
+	const bool ours = any_ours(have, n, metric);
 	const struct rtroute *old = NULL;
 	struct rtroute r;
 	struct change *ch;
@@ -432,11 +442,19 @@ static void one_dst(struct ctx *c, size_t i, const struct rtroute *have, size_t 
 
 	for (k = 0; k < n; k++) {
 		/*
-		 * One with a higher metric is never taken. A blackhole is to be taken
-		 * last: what a bridge or a pod has to the same prefix is not in its way.
+		 * One with a higher metric is not taken any more, which a daemon, other
+		 * than a person, has not meant. A blackhole is to be taken last: what a
+		 * bridge or a pod has to the same prefix is not in its way.
 		 */
-		if (have[k].metric > metric || have[k].tos ||
-		    (wr->kind == WANT_BLACKHOLE && have[k].metric < metric))
+		if (have[k].metric > metric) {
+			if (rtroute_of_daemon(&have[k]) && !ours &&
+			    !(c->w->take_over && leads_alike(c, i, &have[k]))) {
+				in_the_way(c, i, &have[k]);
+				told = true;
+			}
+			continue;
+		}
+		if (have[k].tos || (wr->kind == WANT_BLACKHOLE && have[k].metric < metric))
 			continue;
 		if (have[k].proto == RTPROT_IPMESH &&
 		    !(have[k].oif && have_other_mesh(c->h, have[k].oif)))

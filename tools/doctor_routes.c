@@ -309,8 +309,10 @@ static void check(struct doctor *d, const struct have *h, const struct map *m,
 	struct finding *f;
 	size_t n, i;
 
-	/* It has no route, or one that somebody has chosen with care. */
-	if (!o->cidr.len)
+	/* It has no route, or one that somebody has chosen with care; or a daemon writes it,
+	 * and has its reasons when there is none.
+	 */
+	if (!o->cidr.len || o->peer->routes == IPMESH_PEER_ROUTES_NONE)
 		return;
 	r = have_routes(h, &o->cidr, &n);
 	/* By metric, the best first. */

@@ -137,6 +137,8 @@ static const char *via_of(const struct export *x, const struct peer *p,
 	size_t n;
 
 	/* The kernel has taken them away with the state. */
+	if (p->routes == IPMESH_PEER_ROUTES_NONE)
+		return "none";
 	if (!(h->link.flags & IFF_UP))
 		return cidr->len ? "tunnel" : "none";
 	r = have_routes(h, cidr, &n);

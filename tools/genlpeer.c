@@ -44,6 +44,7 @@ static const struct nl_name peer_names[] = {
 	{ IPMESH_A_PEER_DPORT, "dport", NULL, NULL },
 	{ IPMESH_A_PEER_SOURCE, "source", NULL, show_host },
 	{ IPMESH_A_PEER_FROM, "from", NULL, show_host },
+	{ IPMESH_A_PEER_ROUTES, "routes", NULL, NULL },
 	{ 0, NULL, NULL, NULL }
 };
 
@@ -93,6 +94,10 @@ static int on_peer(const struct nlmsghdr *nlh, void *data)
 		p->encap = (uint8_t)nl_u(tb[IPMESH_A_PEER_ENCAP]);
 	if (tb[IPMESH_A_PEER_DPORT])
 		p->dport = (uint16_t)nl_u(tb[IPMESH_A_PEER_DPORT]);
+	if (tb[IPMESH_A_PEER_ROUTES]) {
+		p->routes = (uint8_t)nl_u(tb[IPMESH_A_PEER_ROUTES]);
+		p->tells_routes = true;
+	}
 	if (tb[IPMESH_A_PEER_NAME])
 		nl_str(p->name, sizeof(p->name), tb[IPMESH_A_PEER_NAME]);
 	if (tb[IPMESH_A_PEER_STATS])
@@ -267,6 +272,11 @@ const struct peer *peers_find(const struct peers *l, const struct addr *endpoint
 	return l->n ? bsearch(&key, l->v, l->n, sizeof(key), cmp_peer) : NULL;
 }
 
+const char *peer_routes_name(uint8_t routes)
+{
+	return routes == IPMESH_PEER_ROUTES_NONE ? "none" : "ipmesh";
+}
+
 bool peer_has_cidr(const struct peer *p, const struct prefix *cidr)
 {
 	return p->n_cidrs && bsearch(cidr, p->cidrs, p->n_cidrs, sizeof(*cidr),
@@ -328,6 +338,8 @@ static void put_change(struct nl_batch *b, uint8_t cmd, uint16_t flags,
 		mnl_attr_put_u32(nlh, IPMESH_A_PEER_ENCAP, c->encap);
 	if (c->has_dport)
 		mnl_attr_put_u16(nlh, IPMESH_A_PEER_DPORT, c->dport);
+	if (c->has_routes)
+		mnl_attr_put_u32(nlh, IPMESH_A_PEER_ROUTES, c->routes);
 	/* Room for the new ones first. */
 	for (size_t i = 0; i < c->n_remove; i++)
 		put_cidr(nlh, IPMESH_A_PEER_CIDR, &c->remove[i], true);

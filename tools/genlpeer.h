@@ -24,6 +24,8 @@ struct peer {
 	struct prefix_list froms;	/* outer, besides the endpoint */
 	uint8_t encap;			/* IPMESH_ENCAP_*, _DEVICE: the device's */
 	uint16_t dport;			/* 0: the device's */
+	uint8_t routes;			/* IPMESH_PEER_ROUTES_*: who writes them */
+	bool tells_routes;		/* the module knows of that */
 	struct peer_stats stats;
 };
 
@@ -59,6 +61,9 @@ bool genlpeer_event(struct peer_event *e, const struct nlmsghdr *nlh);
 /* In a sorted dump; NULL when there is none. */
 const struct peer *peers_find(const struct peers *l, const struct addr *endpoint);
 
+/* "ipmesh" or "none": IPMESH_PEER_ROUTES_* in words. */
+const char *peer_routes_name(uint8_t routes);
+
 /* Whether a peer with sorted CIDRs has this one. */
 bool peer_has_cidr(const struct peer *p, const struct prefix *cidr);
 
@@ -81,9 +86,10 @@ struct peer_change {
 	size_t n_remove;
 	struct peer_part sources, froms;
 	uint32_t flags;			/* IPMESH_PEER_FLAGS_* */
-	bool has_encap, has_dport;
+	bool has_encap, has_dport, has_routes;
 	uint8_t encap;
 	uint16_t dport;
+	uint8_t routes;
 };
 
 void genlpeer_new(struct nl_batch *b, const struct peer_change *c);	/* -EEXIST */

@@ -18,7 +18,7 @@ const struct grammar grammar_table[] = {
 	{ "peer show", "=ENDPOINT dev=DEV" },
 	{ "peer flush", "dev=DEV" },
 	{ "apply",
-	  "-f=FILE+ --node=NODE --dev=DEV --node-mask=24 --routes=peer|pool --take-over --strict-documents --dry-run --watch --settle=30 --remove" },
+	  "-f=FILE+ --node=NODE --dev=DEV --node-mask=24 --routes=peer|pool|none --take-over --strict-documents --dry-run --watch --settle=30 --remove" },
 	{ "export", "=DEV" },
 	{ "monitor", "=DEV --timestamp" },
 	{ "metrics", "=DEV" },

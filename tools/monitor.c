@@ -346,6 +346,8 @@ static void on_peer(struct monitor *m, const struct peer_event *e)
 		out_u64("dport", " dport %" PRIu64, p->dport);
 	else
 		out_null("dport", NULL);
+	out_str("routes", p->routes == IPMESH_PEER_ROUTES_NONE ? " routes %s" : NULL,
+		peer_routes_name(p->routes));
 	out_str("dev", " dev %s", dev_name(m, e->ifindex));
 	if (e->cause < sizeof(causes) / sizeof(causes[0]))
 		out_str("cause", e->cause == IPMESH_CAUSE_REQUEST ? NULL : ", cause: %s",

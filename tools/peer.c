@@ -73,6 +73,8 @@ static bool routed_by_us(const struct plan *p, const struct peer_ask *ask,
 {
 	bool any = false;
 
+	if (old->routes == IPMESH_PEER_ROUTES_NONE)
+		return ask->route;
 	/* That the default route is none of ours tells nothing. */
 	for (size_t i = 0; i < old->n_cidrs; i++)
 		any |= old->cidrs[i].len > 0;
@@ -180,6 +182,9 @@ static int change(struct plan *p, const struct peer_ask *ask, bool is_new)
 		.flags = flags_of(ask, is_new),
 		.has_encap = ask->has_encap, .encap = ask->encap,
 		.has_dport = ask->has_dport, .dport = (uint16_t)ask->dport,
+		/* Remembered, so that nobody misses them. */
+		.has_routes = ask->route || ask->noroute,
+		.routes = ask->noroute ? IPMESH_PEER_ROUTES_NONE : IPMESH_PEER_ROUTES_IPMESH,
 	};
 	if (!ask->noroute)
 		rc = change_routes(p, ask, &old);

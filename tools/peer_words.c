@@ -37,8 +37,10 @@ const char peer_usage[] =
 	"  nosource, sources, nofrom, froms: as nocidr and cidrs\n"
 	"  encap E        what carries packets to this peer; device: as the device says\n"
 	"  dport N        UDP port of this peer; 0: the device's\n"
-	"  noroute        leave nexthops and routes alone, for a routing daemon\n"
-	"  route          write routes for all of the peer's CIDRs, also those it has\n"
+	"  noroute        leave nexthops and routes alone, for a routing daemon; the peer\n"
+	"                 remembers it (routes none), and nobody misses its routes\n"
+	"  route          write routes for all of the peer's CIDRs, also those it has, and\n"
+	"                 remember that (routes ipmesh)\n"
 	"\n"
 	"Without noroute each pod CIDR that is named gets a route (proto ipmesh), but for\n"
 	"0.0.0.0/0 and ::/0, which need the word route beside them: by a\n"
@@ -268,7 +270,7 @@ static void check_words(struct args *a, enum peer_verb verb, struct peer_ask *as
 		a->status = err_usage("%s: route and noroute; say one of them",
 				      a->cmd);
 	else if (verb == SET && !named && !ask->has_name && !ask->has_encap &&
-		 !ask->has_dport && !ask->route)
+		 !ask->has_dport && !ask->route && !ask->noroute)
 		a->status = err_missing(a->cmd, "what to change");
 	for (size_t i = 0; i < KINDS && !a->status; i++)
 		check_kind(a, verb, &k[i]);

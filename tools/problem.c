@@ -88,10 +88,14 @@ void look_at(struct look *k, const struct rtlink *l, const struct peers *peers,
 			pl->n[k->route[n++]]++;
 		}
 		pl->has[PROBLEM_NEVER_HEARD] = p->stats.tx_packets && !p->stats.heard;
-		/* Of a device that is down the kernel has taken them away. */
+		/* Of a device that is down the kernel has taken them away. Those of a peer
+		 * without routes of ours are a daemon's business.
+		 */
 		pl->has[PROBLEM_NOT_ROUTED] = pl->n[VIEW_ROUTE_MISSING] &&
-					      l->flags & IFF_UP;
-		pl->has[PROBLEM_ELSEWHERE] = pl->n[VIEW_ROUTE_OTHER];
+					      l->flags & IFF_UP &&
+					      p->routes != IPMESH_PEER_ROUTES_NONE;
+		pl->has[PROBLEM_ELSEWHERE] = pl->n[VIEW_ROUTE_OTHER] &&
+					     p->routes != IPMESH_PEER_ROUTES_NONE;
 		for (int j = 0; j < PROBLEMS; j++)
 			k->n[j] += pl->has[j];
 	}

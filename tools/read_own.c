@@ -27,7 +27,7 @@
  *	  pools: [10.244.0.0/16]	# all addresses of the overlay
  *	  natOutgoing: [10.244.0.0/16]	# from these to outside all pools
  *	  natHost: true			# what this host sends by the device, too
- *	  routes: peer			# or pool: one route a pool, not a CIDR
+ *	  routes: peer			# or pool: one route a pool, or none
  *	  endpointSet: inet filter ipmesh_endpoints	# kept filled
  *	  peers:
  *	  - name: k8s-node1		# a label
@@ -337,7 +337,7 @@ static int read_routes(struct cluster_device *d, const struct doc_node *spec)
 	int ret = doc_string(spec, "routes", &n);
 
 	if (ret > 0 && !route_form_read(n->text, &d->routes))
-		return doc_fail(n, "\"%s\" is not peer or pool", err_safe(n->text));
+		return doc_fail(n, "\"%s\" is not peer, pool or none", err_safe(n->text));
 	return ret < 0 ? -1 : 0;
 }
 

@@ -69,6 +69,7 @@ static void put_undo(struct nl_batch *b, const struct step *s)
 		.froms = { .add = s->old.froms.v, .n_add = s->old.froms.n },
 		.has_encap = true, .encap = s->old.encap,
 		.has_dport = true, .dport = s->old.dport,
+		.has_routes = s->old.tells_routes, .routes = s->old.routes,
 	};
 
 	switch (s->kind) {

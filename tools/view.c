@@ -286,6 +286,9 @@ static void view_cidrs(const struct peer *p, const struct peer_look *pl,
 
 	if (!wanted) {
 		out_text("-");
+	} else if (p->routes == IPMESH_PEER_ROUTES_NONE) {
+		/* Who has them, and to where, is not ours to judge. */
+		out_text("none");
 	} else if (routed == wanted) {
 		out_text("ok");
 	} else {
@@ -386,6 +389,7 @@ static void view_peer(const struct peer *p, const struct rtlink *l,
 		out_u64("dport", NULL, p->dport);
 	else
 		out_null("dport", NULL);
+	out_str("routes", NULL, peer_routes_name(p->routes));
 	out_str(NULL, "%s", out_bytes(p->stats.rx_bytes));
 	out_u64("rx_bytes", NULL, p->stats.rx_bytes);
 	out_cell();

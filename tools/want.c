@@ -8,6 +8,7 @@
 #include "err.h"
 #include "name.h"
 #include "want.h"
+#include "want_routes.h"
 
 static void add_prefix(struct prefix **v, size_t *n, size_t *cap,
 		       const struct prefix *p)
@@ -741,6 +742,11 @@ int want_compute(struct want *w, const struct cluster *c,
 		w->attrs.has |= LINKATTR_BIT(IFLA_IPMESH_MTU_AUTO);
 		ret = check(w);
 	}
+	/* A Device describes all of it: what it leaves out has its default. */
+	w->routes_unsaid = !o->routes && !doc;
+	if (!ret)
+		want_routes_settle(w, o->routes == ROUTES_NONE ||
+				   (!o->routes && doc && doc->routes == ROUTES_NONE));
 	return ret;
 }
 

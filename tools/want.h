@@ -35,6 +35,8 @@ struct want_peer {
 	size_t n_cidrs, cap_cidrs;
 	struct prefix_list sources, froms;	/* sorted */
 	const struct cluster_node *node;	/* that it is; NULL: a Device's alone */
+	bool parts;		/* it has CIDRs that are not all addresses */
+	bool routed;		/* one of them is to have a route */
 	bool has_encap;		/* the documents speak of it */
 	uint8_t encap;
 	uint16_t dport;
@@ -55,7 +57,9 @@ struct want {
 	struct prefix_list froms;	/* of all peers, sorted */
 	struct prefix *pools, *nat;	/* sorted */
 	size_t n_pools, cap_pools, n_nat, cap_nat;
+	bool has_pods;		/* this host has a block of its own */
 	bool nat_host;		/* what the host sends by the device gets its address */
+	bool routes_unsaid;	/* who writes the routes: as the peers remember it */
 	bool by_pool;		/* routes through the tunnel are of pools */
 	bool take_over;		/* others' routes that lead to the same places */
 	struct set_name endpoint_set;
