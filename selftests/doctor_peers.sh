@@ -182,6 +182,12 @@ dropped() {
 	done
 	taskset -pc "0-$(($(nproc --all) - 1))" "$MESH_PID" >/dev/null
 	by_hand "$a" warning src_not_allowed "from 10.9.9.7"
+	# what no setting here would mend is not among them
+	mesh -n "$a" peer new ipmesh0 172.31.0.9 cidr 10.98.0.0/16
+	ip -n "$a" route add 10.98.0.0/16 dev ipmesh0
+	silent "$a" 10.98.0.1
+	busywait is 1 count "$a" ipmesh0 no_route
+	by_hand "$a" warning src_not_allowed "from 10.9.9.7"
 }
 
 # The same of IPv6 inside and outside.

@@ -169,11 +169,15 @@ behind() {
 	contains "the peer" "$(by root mesh peer get ipmesh0 172.16.40.2)" "routes none"
 	prints 172.16.40.2 by root mesh peer find ipmesh0 10.244.4.1
 	by root mesh peer set ipmesh0 172.16.40.2 cidr 10.244.3.0/24 move
+	contains "the peer" "$(by root mesh peer get ipmesh0 172.16.40.2)" "routes none"
 	by root mesh peer set ipmesh0 172.16.40.3 only cidr fd10:3::/64 source 192.0.2.3/32
 	contains "the peer" "$(by root mesh peer get ipmesh0 172.16.40.3)" "source 192.0.2.3/32"
 	by root mesh peer set ipmesh0 172.16.40.3 onlysources
 	prints 172.16.40.2 by root mesh peer find ipmesh0 10.244.3.1
 	prints 172.16.40.3 by root mesh peer find ipmesh0 fd10:3::1
+	# what is replaced is as if it was new
+	by host mesh peer replace ipmesh0 172.16.40.2
+	lacks "the peer" "$(by root mesh peer get ipmesh0 172.16.40.2)" "routes none"
 }
 
 peer_name_and_cidrs() {
