@@ -257,29 +257,25 @@ legacy() {
 	contains "legacy" "$(found firewall_legacy by_hand)" "iptables-legacy -L -n -v"
 }
 
+# drops_all NAME: a chain of that name in a drops what comes in
+drops_all() {
+	cat >"$tmp/rules" <<-END
+		{"nftables": [{"add": {"table": {"family": "inet", "name": "t"}}},
+		{"add": {"chain": {"family": "inet", "table": "t", "name": "$1",
+			"type": "filter", "hook": "input", "prio": 0, "policy": "drop"}}}]}
+	END
+	in_ns "$a" nft -j -f "$tmp/rules"
+	drops peer_unreachable "its policy is drop"
+}
+
 # Names are the kernel's to allow, and no shell's nor nft's to read.
 odd_names() {
 	cluster
-	cat >"$tmp/rules" <<-END
-		{"nftables": [{"add": {"table": {"family": "inet", "name": "t"}}},
-		{"add": {"chain": {"family": "inet", "table": "t", "type": "filter",
-			"hook": "input", "prio": 0, "policy": "drop",
-			"name": "in'; touch $tmp/pwned; flush ruleset; echo '"}}}]}
-	END
-	in_ns "$a" nft -j -f "$tmp/rules"
-	drops peer_unreachable "its policy is drop"
+	drops_all "in'; touch $tmp/pwned; flush ruleset; echo '"
 	nft delete table inet t
 	# one that goes on in nft's own language, where what it begins with is there
-	cat >"$tmp/rules" <<-END
-		{"nftables": [{"add": {"table": {"family": "ip", "name": "kept"}}},
-		{"add": {"table": {"family": "inet", "name": "t"}}},
-		{"add": {"chain": {"family": "inet", "table": "t", "name": "in"}}},
-		{"add": {"chain": {"family": "inet", "table": "t", "type": "filter",
-			"hook": "input", "prio": 0, "policy": "drop",
-			"name": "in; delete table ip kept"}}}]}
-	END
-	in_ns "$a" nft -j -f "$tmp/rules"
-	drops peer_unreachable "its policy is drop"
+	nft "add table ip kept; add table inet t; add chain inet t in"
+	drops_all "in; delete table ip kept"
 	doctor "$a" --probe --fix >/dev/null || true
 	[ ! -e "$tmp/pwned" ]
 	contains "tables" "$(nft list tables)" "table ip kept"
