@@ -29,23 +29,29 @@ single_packets() {
 	offload "$b" eth0 gro off
 }
 
+# What runs in a softirq may be preempted there, so that a batch comes in parts.
+real_time() {
+	[[ $(uname -v) == *PREEMPT_RT* ]]
+}
+
 # burst ADDRESS WHAT LENGTH: of 20 datagrams the first on b's ipmesh0 has the length of
 # so many bytes of data
 burst() {
-	local address=$1 what=$2 data=$3 got
+	local address=$1 what=$2 data=$3 got head=28
 	watch "$b" ipmesh0 1 "proto 17"
 	in_ns "$a" packet gso "$address" 20 1000
 	got=$(watched)
-	case $address in
-	*:*) contains "$what" "$got" " len $((data + 8)) " ;;
-	*) contains "$what" "$got" " len $((data + 28)) " ;;
-	esac
+	[[ $address != *:* ]] || head=8
+	# there the first may be a part of its own
+	if [ "$data" -eq 1000 ] || ! real_time; then
+		contains "$what" "$got" " len $((data + head)) "
+	fi
 }
 
 # takes ADDRESS WHAT READS [gro]: a socket gets the 20 datagrams of a burst, in their
 # order, in so many reads
 takes() {
-	local address=$1 family=4
+	local address=$1 family=4 reads
 	case $address in
 	*:*) family=6 ;;
 	esac
@@ -54,7 +60,12 @@ takes() {
 	busywait file_has "$tmp/took" taking
 	in_ns "$a" packet gso "$address" 20 1000
 	wait "$pid" || fail "$2: $(cat "$tmp/took")"
-	equal "$2" "$(sed 1d "$tmp/took")" "$3 reads"
+	reads=$(sed 1d "$tmp/took")
+	if [ "$3" -eq 1 ] && real_time; then
+		[ "${reads% reads}" -lt 20 ] || fail "$2: nothing is merged: $reads"
+	else
+		equal "$2" "$reads" "$3 reads"
+	fi
 }
 
 datagrams() {
