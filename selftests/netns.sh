@@ -143,11 +143,11 @@ dies_alone() {
 	tracing=/sys/kernel/tracing
 	[ -e "$tracing/kprobe_events" ] || skip "this kernel has no kprobes"
 	defer "echo >$tracing/kprobe_events; echo >$tracing/trace"
-	defer "echo 0 >$tracing/events/dying/enable; echo 0 >$tracing/options/stacktrace"
+	defer "echo 0 >$tracing/events/dying/enable"
 	# shellcheck disable=SC2016 # the kernel expands these
 	echo 'p:dying/made ipmesh:underlay_net_init net=$arg1
 		p:dying/over ipmesh:underlay_net_exit net=$arg1
-		p:dying/rtnl rtnl_lock' | while read -r probe; do
+		p:dying/rtnl rtnl_lock by=$stack0:symbol' | while read -r probe; do
 		echo "$probe" >>"$tracing/kprobe_events"
 	done
 	echo 1 >"$tracing/events/dying/made/enable"
@@ -156,23 +156,20 @@ dies_alone() {
 	del_ns "$gone"
 	busywait dead
 	mortal
-	echo 1 >"$tracing/options/stacktrace"
 	echo 1 >"$tracing/events/dying/rtnl/enable"
 	del_ns "$gone"
 	busywait dead
 	what=$(cat "$tracing/trace")
 	contains "what took RTNL" "$what" " rtnl: "
-	lacks "what took RTNL" "$what" "=> underlay_net_pre_exit"
+	lacks "what took RTNL" "$what" " by=underlay_net_pre_exit"
 	# with a device elsewhere it does
-	echo 0 >"$tracing/options/stacktrace"
 	mortal
 	setup_ns a
-	echo 1 >"$tracing/options/stacktrace"
 	ip -n "$gone" link add ipmesh0 type ipmesh
 	ip -n "$gone" link set ipmesh0 netns "$a"
 	del_ns "$gone"
 	busywait dead
-	contains "what took RTNL" "$(cat "$tracing/trace")" "=> underlay_net_pre_exit"
+	contains "what took RTNL" "$(cat "$tracing/trace")" " by=underlay_net_pre_exit"
 }
 
 more_than() {
