@@ -285,12 +285,8 @@ watch() {
 }
 
 watched() {
-	busywait watch_over
+	wait_end "$watch_pid"
 	sed 1d "$tmp/watch"
-}
-
-watch_over() {
-	! kill -0 "$watch_pid" 2>/dev/null
 }
 
 # forward NS…: they are routers, and every ICMP error is sent

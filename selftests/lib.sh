@@ -214,6 +214,19 @@ busywait() {
 	done
 }
 
+# wait_end PID: wait for a process; what keeps one that does not end is printed
+wait_end() {
+	busywait has_ended "$1" || {
+		cat "/proc/$1/status" "/proc/$1/stack"
+		return 1
+	}
+}
+
+# has_ended PID: a process that has ended has no program, even if its shell has not reaped it
+has_ended() {
+	! [ -e "/proc/$1/exe" ]
+}
+
 # operational NS DEV: the kernel finds out a little after the link is up, and tells
 operational() {
 	case $(ip -n "$1" -br link show dev "$2") in
@@ -355,12 +368,8 @@ capture() {
 }
 
 captured() {
-	busywait capture_over
+	wait_end "$capture_pid"
 	sed 1d "$tmp/capture"
-}
-
-capture_over() {
-	! kill -0 "$capture_pid" 2>/dev/null
 }
 
 # --- the usual two nodes ---------------------------------------------------------------

@@ -307,7 +307,7 @@ ends() {
 dead() {
 	marks=$((marks + 1))
 	ip -n "$a" route add blackhole 10.98.0.0/16 proto ipmesh metric "$marks"
-	! kill -0 "$1" 2>/dev/null
+	has_ended "$1"
 }
 
 # The module comes and goes under it.
