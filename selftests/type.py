@@ -20,6 +20,11 @@ SHELLS = {
 }
 
 
+# Seconds of silence; only a broken test meets them. In a guest with a kernel full of
+# checkers zsh reads its functions for minutes.
+PATIENCE = 900
+
+
 class Terminal:
     def __init__(self, argv):
         self.seen = b""
@@ -35,7 +40,7 @@ class Terminal:
         """Up to and with the text."""
         text = text.encode()
         while text not in self.seen:
-            if not select.select([self.fd], [], [], 120)[0]:
+            if not select.select([self.fd], [], [], PATIENCE)[0]:
                 sys.exit(f"type.py: no {text} after {what!r}: {self.seen!r}")
             self.seen += os.read(self.fd, 4096)
         before, _, self.seen = self.seen.partition(text)
