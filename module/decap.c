@@ -194,8 +194,8 @@ static void count_received(const struct ipmesh_dev *ipm, struct ipmesh_part_rx *
 	struct pcpu_sw_netstats *tstats = this_cpu_ptr(ipm->dev->tstats);
 
 	u64_stats_update_begin(&tstats->syncp);
-	u64_stats_add(&tstats->rx_packets, packets);
-	u64_stats_add(&tstats->rx_bytes, bytes);
+	ipmesh_compat_tstats_add(&tstats->rx_packets, packets);
+	ipmesh_compat_tstats_add(&tstats->rx_bytes, bytes);
 	u64_stats_update_end(&tstats->syncp);
 	if (!rx)
 		return;

@@ -77,6 +77,6 @@ module_exit(ipmesh_exit);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("IP-in-IP overlay device with many peers");
 MODULE_AUTHOR("The ipmesh developers");
-MODULE_VERSION("0.1.0");
+MODULE_VERSION(IPMESH_VERSION);
 MODULE_ALIAS_RTNL_LINK("ipmesh");
 MODULE_ALIAS_GENL_FAMILY("ipmesh");

@@ -23,7 +23,7 @@
 
 #include "neigh.h"
 
-static bool neigh_fits(const struct sk_buff *skb)
+static bool neigh_fits(struct sk_buff *skb)
 {
 	unsigned int mtu = ip6_skb_dst_mtu(skb);
 
@@ -51,7 +51,7 @@ static int neigh_finish6(struct net *net, struct sock *sk, struct sk_buff *skb)
 
 	ret = BPF_CGROUP_RUN_PROG_INET_EGRESS(sk, skb);
 	if (unlikely(ret != NET_XMIT_SUCCESS && ret != NET_XMIT_CN)) {
-		kfree_skb_reason(skb, IPMESH_REASON_BPF_EGRESS);
+		ipmesh_compat_free_skb(skb, IPMESH_REASON_BPF_EGRESS);
 		return ret;
 	}
 	ipmesh_compat_count_transmit6(net, ip6_dst_idev((struct dst_entry *)dst), skb->len);

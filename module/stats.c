@@ -57,12 +57,12 @@ const char *ipmesh_stats_name(unsigned int cause)
 /* They count for who made the device: whose packet it is, is not known here. */
 static atomic_long_t *make_peer_drops(const struct ipmesh_dev *ipm)
 {
-	struct mem_cgroup *old = set_active_memcg(ipm->memcg);
+	struct mem_cgroup *old = ipmesh_compat_set_memcg(ipm->memcg);
 	atomic_long_t *drops;
 
 	drops = kcalloc(IPMESH_A_DROPS_MAX + 1, sizeof(*drops),
 			GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
-	set_active_memcg(old);
+	ipmesh_compat_set_memcg(old);
 	return drops;
 }
 

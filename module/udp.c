@@ -7,7 +7,6 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/udp.h>
-#include <net/gro.h>
 #include <net/udp.h>
 #include <net/udp_tunnel.h>
 

@@ -301,6 +301,53 @@ static inline bool ipmesh_compat_udp_port(const struct net *net, __be16 port)
 	__udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, 0,		\
 			  IPMESH_COMPAT_UDP_TABLE(net) NULL)
 
+/* GRO has a header of its own since 5.16, and one call for two since 6.0 */
+#ifdef IPMESH_HAVE_GRO_H
+#include <net/gro.h>
+#endif
+#ifndef IPMESH_HAVE_GRO_HEADER
+static inline void *skb_gro_header(struct sk_buff *skb, unsigned int hlen, unsigned int offset)
+{
+	if (skb_gro_header_hard(skb, hlen))
+		return skb_gro_header_slow(skb, hlen, offset);
+	return skb_gro_header_fast(skb, offset);
+}
+#endif
+
+/* The counters of a device are of a type that is safe to read since 5.19 */
+#ifdef IPMESH_HAVE_TSTATS_U64
+#define ipmesh_compat_tstats_add(counter, n)	u64_stats_add(counter, n)
+#else
+#define ipmesh_compat_tstats_add(counter, n)	(*(counter) += (n))
+#endif
+
+/* dev_sw_netstats_tx_add() appeared in 5.11 or so */
+#ifndef IPMESH_HAVE_TSTATS_TX_ADD
+static inline void dev_sw_netstats_tx_add(struct net_device *dev, unsigned int packets,
+					  unsigned int len)
+{
+	struct pcpu_sw_netstats *tstats = this_cpu_ptr(dev->tstats);
+
+	u64_stats_update_begin(&tstats->syncp);
+	ipmesh_compat_tstats_add(&tstats->tx_bytes, len);
+	ipmesh_compat_tstats_add(&tstats->tx_packets, packets);
+	u64_stats_update_end(&tstats->syncp);
+}
+#endif
+
+/* What a softirq allocates can be counted for somebody since 5.11 or so; before, modules
+ * lack the variable that says for whom, and it is counted for nobody.
+ */
+#include <linux/sched/mm.h>
+static inline struct mem_cgroup *ipmesh_compat_set_memcg(struct mem_cgroup *memcg)
+{
+#if defined(IPMESH_HAVE_ACTIVE_MEMCG) || !defined(CONFIG_MEMCG)
+	return set_active_memcg(memcg);
+#else
+	return NULL;
+#endif
+}
+
 /* dev_get_tstats64() appeared in 5.11 */
 #ifndef IPMESH_HAVE_TSTATS64
 static inline void dev_get_tstats64(struct net_device *dev, struct rtnl_link_stats64 *s)
