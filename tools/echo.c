@@ -335,6 +335,26 @@ static void put_device(struct msghdr *m, const struct echo *e)
 	m->msg_controllen = CMSG_SPACE(sizeof(*four));
 }
 
+/*
+ * False: it was not sent, and the answer says why. An error of an earlier request that
+ * comes late is told to the next one, which the kernel then does not send: once more.
+ */
+static bool send_request(int fd, const struct msghdr *m, struct echo_answer *a)
+{
+	int tries, err;
+
+	for (tries = 0; tries < 2; tries++) {
+		if (sendmsg(fd, m, 0) >= 0)
+			return true;
+		err = errno;
+		if (read_error(fd, true, a))
+			return false;
+		errno = err;
+	}
+	refused(a);
+	return false;
+}
+
 void echo_ask(int fd, const struct echo *e, unsigned int bytes, bool df,
 	      struct echo_answer *a)
 {
@@ -364,13 +384,8 @@ void echo_ask(int fd, const struct echo *e, unsigned int bytes, bool df,
 		put_device(&m, e);
 	}
 	start = echo_now_ms();
-	if (sendmsg(fd, &m, 0) < 0) {
-		/* An error that came before is told by what is sent next. */
-		if (!read_error(fd, true, a))
-			refused(a);
-		return;
-	}
-	wait_answer(fd, -1, e, start, a);
+	if (send_request(fd, &m, a))
+		wait_answer(fd, -1, e, start, a);
 }
 
 /* The answer to one of many: which one; -1: something else. */
