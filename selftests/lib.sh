@@ -296,9 +296,10 @@ count() {
 	mesh -n "$ns" count "$@"
 }
 
-# counts NS DEV [ENDPOINT] -- KEY=N…: exactly so, for counters that stand still.
+# counts NS DEV [ENDPOINT] -- KEY=N…: exactly so, for counters that stand still. A packet
+# is counted by who has sent it, and may arrive before that: another CPU may be behind.
 counts() {
-	local ns=$1 dev=$2 peer='' pair
+	local ns=$1 dev=$2 peer='' pair BUSYWAIT_TIMEOUT=5
 	shift 2
 	if [ "$1" != -- ]; then
 		peer=$1
@@ -306,6 +307,7 @@ counts() {
 	fi
 	shift
 	for pair; do
+		busywait is "${pair#*=}" count "$ns" "$dev" "${pair%=*}" ${peer:+"$peer"} >/dev/null || true
 		equal "$dev${peer:+ peer $peer} ${pair%=*}" \
 			"$(count "$ns" "$dev" "${pair%=*}" ${peer:+"$peer"})" "${pair#*=}"
 	done

@@ -16,6 +16,7 @@
 # change of the underlay's routes holds for the next packet.
 set -eu
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-data.sh"
 
 # no_limit NS: every ICMP error is sent
 no_limit() {
@@ -211,6 +212,62 @@ loop() {
 	# which takes what comes to its address
 	ip -n "$a" link del ipmesh1
 	pings "$a" 10.244.2.1
+}
+
+# --- an endpoint by two links ----------------------------------------------------------
+
+# flows: 32 of them from a, and how many went by eth0 and by eth1
+flows() {
+	local zero one
+	zero=$(packets "$a" eth0 tx)
+	one=$(packets "$a" eth1 tx)
+	# shellcheck disable=SC2016 # what that shell expands
+	in_ns "$a" bash -c 'for ((i = 1; i <= 32; i++)); do echo >"/dev/udp/10.244.2.1/$((9000 + i))"; done'
+	zero=$(($(packets "$a" eth0 tx) - zero))
+	one=$(($(packets "$a" eth1 tx) - one))
+	equal "flows by both" $((zero + one)) 32
+	echo "$zero $one"
+}
+
+# Flows take both, from an address of no link; a rule by the source is obeyed, for which it
+# has to be in the look-up. From an address of a link later kernels prefer that link.
+two_links() {
+	local got
+	setup_ns a b
+	wire "$a" eth0 172.16.40.1/24 "$b" eth0 172.16.40.2/24
+	wire "$a" eth1 172.16.41.1/24 "$b" eth1 172.16.41.2/24
+	# nothing else is to be sent meanwhile
+	in_ns "$a" sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+	ip_batch "$a" <<-END
+		addr add 192.0.2.1/32 dev lo
+		nexthop add id 1 via 172.16.40.2 dev eth0
+		nexthop add id 2 via 172.16.41.2 dev eth1
+		nexthop add id 3 group 1/2
+		route add 192.0.2.2/32 nhid 3
+	END
+	pings "$a" 172.16.40.2
+	pings "$a" 172.16.41.2
+	mesh -n "$a" link add ipmesh0 local 192.0.2.1
+	mesh -n "$a" peer new ipmesh0 192.0.2.2 cidr 10.244.2.0/24
+	ip_batch "$a" <<-END
+		link set ipmesh0 up
+		addr add 10.244.1.1/32 dev ipmesh0
+		route add 10.244.2.0/24 dev ipmesh0
+	END
+	for got in any 192.0.2.1; do
+		mesh -n "$a" link set ipmesh0 local "${got/any/0.0.0.0}"
+		got=$(flows)
+		case " $got " in
+		*" 0 "*) fail "all flows went by one link: $got" ;;
+		esac
+	done
+	mesh -n "$a" link set ipmesh0 local 172.16.40.1
+	flows >/dev/null
+	ip_batch "$a" <<-END
+		route add 192.0.2.2/32 nhid 2 table 9
+		rule add from 172.16.40.1 table 9
+	END
+	equal "by a rule of the source" "$(flows)" "0 32"
 }
 
 # --- the outer header ----------------------------------------------------------------
@@ -464,5 +521,5 @@ refused_by_underlay() {
 }
 
 run_tests by_gateway by_nexthop_object by_device_route many strict open forwarded_no_peer \
-	no_underlay_route loop outer_header tcpdump_agrees tap fwmark too_big_local \
+	no_underlay_route loop two_links outer_header tcpdump_agrees tap fwmark too_big_local \
 	too_big_forwarded fragments path_mtu route_followed invalid refused_by_underlay
