@@ -25,6 +25,7 @@ int cmd_metrics(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
+int cmd_upgrade(int argc, char **argv);
 
 int cmd_complete(int argc, char **argv);
 

@@ -45,7 +45,7 @@ void doctor_module(struct doctor *d)
 			"what the one knows the other may not",
 			"the loaded module is of version %s, this program of " VERSION,
 			err_safe(version));
-	finding_by_hand(f, "reboot; or, which takes all ipmesh devices away until ipmesh apply: modprobe -r ipmesh && modprobe ipmesh");
+	finding_by_hand(f, "put the installed module in its place, for which its devices are made again: ipmesh upgrade; or reboot");
 }
 
 static bool on_device(const struct have *h, const struct rtaddr *a)

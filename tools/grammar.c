@@ -26,5 +26,6 @@ const struct grammar grammar_table[] = {
 	  "=DEV -d=TEXT -n=TEXT -b -o=rx|tx|rxp|txp|drops|heard|name|endpoint -r -f=NAME" },
 	{ "doctor", "=DEV --dev=DEV --fix --probe --root=FILE" },
 	{ "probe", "=PEER dev=DEV to=TEXT count=3 timeout=1000" },
+	{ "upgrade", "--way-back=FILE --anyway --dry-run" },
 	{ NULL, NULL }
 };

@@ -27,6 +27,7 @@ static const struct cmd commands[] = {
 	{ "monitor", cmd_monitor, "changes of devices, peers and routes as they happen" },
 	{ "doctor", cmd_doctor, "find what stands in the way, and mend it" },
 	{ "probe", cmd_probe, "ask a peer: whether it answers, path MTU, what passes" },
+	{ "upgrade", cmd_upgrade, "the installed module in the place of the one that runs" },
 };
 
 /* Of those who write completions for a shell; no word for people. */
