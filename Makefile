@@ -12,11 +12,15 @@ RUN	:= selftests/vm/run --kernel $(KERNEL)
 
 all: module tools
 
+# O is a folder to build in, for a tree that cannot be written to.
+O	?=
+HOST_MODULE = scripts/host-module "$(KDIR)" "$(O)"
+
 # Where this machine has no headers of its running kernel (a container, a build
 # host), the guest's kernel is the one to build for.
 module:
 ifneq ($(wildcard $(KDIR)/Makefile),)
-	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+	+@$(HOST_MODULE) modules
 else
 	@scripts/deps build guest
 	@set -e; kernel=$$(scripts/fetch-kernel $(KERNEL)); \
@@ -24,9 +28,11 @@ else
 	echo "the module for the guest's kernel: $$module/ipmesh.ko"
 endif
 
+TOOLS	= $(MAKE) --no-print-directory -C tools $(if $(O),O="$(abspath $(O))/tools") PREFIX=$(PREFIX) DESTDIR="$(DESTDIR)"
+
 tools:
 	@scripts/deps build
-	$(MAKE) -C tools
+	@$(TOOLS)
 
 check:
 	@selftests/vm/check --kernel $(KERNEL)
@@ -37,6 +43,14 @@ check-tools:
 
 check-debug:
 	@selftests/vm/check --debug $(if $(filter file,$(origin KERNEL)),,--kernel $(KERNEL))
+
+# Each kernel, one after the other; KERNELS are those.
+check-matrix:
+	@selftests/vm/matrix $(KERNELS)
+
+# The Debian packages in whole hosts; SUITES are bookworm, trixie or both.
+check-packages:
+	@selftests/packages/check $(SUITES)
 
 # MUTANTS is an extended regular expression over the rows of list.tsv.
 check-mutants:
@@ -83,17 +97,35 @@ lint: ; @scripts/lint shell warnings sparse checkpatch
 checkpatch: ; @scripts/lint checkpatch
 sparse: ; @scripts/lint sparse
 
-install: modules_install
-	$(MAKE) -C tools install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+install: modules_install tools
+	@$(TOOLS) install
 
-modules_install: module
-	@test -e $(KDIR)/Makefile || { echo "make: there are no kernel headers at $(KDIR): install linux-headers-$$(uname -r) or set KDIR=" >&2; exit 1; }
-	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=extra modules_install
+# Its release says where the module goes, also where Kbuild runs no depmod for want of a
+# System.map.  Headers bring no key of the kernel's own, so it signs nothing.
+release	 = $$(sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' "$(KDIR)/include/generated/utsrelease.h")
+unsigned = $(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
+
+modules_install:
+	@test -e "$(KDIR)/Makefile" || { echo "make: there are no kernel headers at $(KDIR): install linux-headers-$$(uname -r) or set KDIR=" >&2; exit 1; }
+	@$(if $(DESTDIR),,scripts/keep-module)
+	+@$(HOST_MODULE) modules_install INSTALL_MOD_PATH="$(DESTDIR)" INSTALL_MOD_DIR=extra $(unsigned)
+	@scripts/sign-module "$(DESTDIR)" "$(release)" "$(KDIR)" "$(SIGN_KEY)" "$(SIGN_CERT)"
+	@scripts/depmod "$(DESTDIR)" "$(release)"
 
 uninstall:
-	$(MAKE) -C tools uninstall PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
-	rm -f $(DESTDIR)/lib/modules/*/extra/ipmesh.ko*
-	$(if $(DESTDIR),,depmod -a)
+	@$(TOOLS) uninstall
+	@scripts/remove-module "$(DESTDIR)"
+
+# What DKMS, a package and others take.
+dkms:
+	@scripts/dkms
+
+deb:
+	@scripts/deps deb
+	@scripts/deb build/deb
+
+dist:
+	@scripts/dist build
 
 clean:
 	rm -rf build
@@ -113,6 +145,8 @@ help:
 	@echo 'make check            run the tests in a guest (TESTS="link peer" V=1 JOBS=1 KERNEL=6.1)'
 	@echo 'make check-tools      what of it needs no guest: the tool with sanitizers, valgrind, fuzzing (FUZZ_SECONDS=60)'
 	@echo 'make check-debug      the same in a guest with KASAN, lockdep, kmemleak and more'
+	@echo 'make check-matrix     make check on Linux 5.10, 6.1, 6.12, 7.2 and 7.3 (KERNELS="5.10 7.3"), into Documentation/kernels.md'
+	@echo 'make check-packages   the Debian packages in whole hosts of Debian 12 and 13 (SUITES=trixie)'
 	@echo 'make check-mutants    break the module line by line; each time a test must fail (MUTANTS="tx:")'
 	@echo 'make bench            measure every path and its rivals (SUITES="one ends"); 20 minutes'
 	@echo 'make bench-quick      the short way: fails when a path takes 2 % more instructions'
@@ -129,12 +163,15 @@ help:
 	@echo 'make sparse           sparse over the module'
 	@echo 'make checkpatch       checkpatch.pl --strict over the module'
 	@echo 'make install          module (KDIR), tool, manual (PREFIX=/usr DESTDIR=)'
-	@echo 'make modules_install  the module alone'
+	@echo 'make modules_install  the module alone (SIGN_KEY= SIGN_CERT= for Secure Boot)'
 	@echo 'make uninstall        remove what install put there'
+	@echo 'make dkms             give the module to DKMS, for each kernel to come'
+	@echo 'make deb              Debian packages ipmesh-tools and ipmesh-dkms, in build/deb'
+	@echo 'make dist             the source as build/ipmesh-VERSION.tar.xz'
 	@echo 'make clean            remove what was built here'
 	@echo 'make cleancache       remove kernels, root file systems and results in the cache'
 
 .PHONY: all module tools check check-tools check-debug check-mutants bench bench-quick bench-apply \
 	bench-show bench-remove bench-native bench-figures \
-	demo shell regen lint \
-	checkpatch sparse install modules_install uninstall clean cleancache help
+	bench-table demo shell regen lint checkpatch sparse install modules_install uninstall \
+	check-matrix check-packages dkms deb dist clean cleancache help
