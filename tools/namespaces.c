@@ -44,7 +44,8 @@ static int visit(struct visit *v, const char *path, const char *where)
 	/* a process may end, and a name may go, meanwhile */
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return 0;
+		return errno == ENOENT || errno == ESRCH ? 0 :
+		       err_refused("%s: %s", path, strerror(errno));
 	if (!fstat(fd, &st) && is_new(&v->seen, st.st_ino))
 		rc = v->each(fd, where, v->arg);
 	close(fd);

@@ -4,8 +4,8 @@
 #define IPMESH_NAMESPACES_H
 
 /* Calls @each once for each of them, ours first, until it gives other than 0, which is then
- * the result. @ns is open as long as @each runs; @where says it to people. A namespace that
- * may not be opened is left out.
+ * the result. @ns is open as long as @each runs; @where says it to people. One that may not
+ * be opened is an error, which was said; what only a mount elsewhere holds is not found.
  */
 int namespaces_each(int (*each)(int ns, const char *where, void *arg), void *arg);
 

@@ -122,12 +122,13 @@ static int export_devices(void *arg)
 }
 
 /* Takes up the documents that a namespace has left. */
-static void collect(struct upgrade *u)
+static int collect(struct upgrade *u)
 {
 	char *prefix = xasprintf("%zu-", u->n);
 	DIR *dir = opendir(u->dir);
 	struct device *d;
 	struct dirent *e;
+	int rc = 0;
 
 	while (dir && (e = readdir(dir))) {
 		size_t len = strlen(e->d_name), skip = strlen(prefix);
@@ -141,23 +142,26 @@ static void collect(struct upgrade *u)
 		d->where = xstrdup(u->where);
 		snprintf(d->name, sizeof(d->name), "%.*s", (int)(len - skip - 5), e->d_name + skip);
 		d->file = xasprintf("%s/%s", u->dir, e->d_name);
+		if (d->ns < 0)
+			rc = err_refused("upgrade: %s cannot be kept open: %s", in_where(d),
+					 strerror(errno));
 	}
 	if (dir)
 		closedir(dir);
 	free(prefix);
+	return rc;
 }
 
 static int look(int ns, const char *where, void *arg)
 {
 	struct upgrade *u = arg;
-	int rc;
+	int rc, exported;
 
 	u->ns = ns;
 	u->where = where;
-	rc = namespaces_inside(ns, export_devices, u);
-	if (!rc)
-		collect(u);
-	return rc;
+	exported = namespaces_inside(ns, export_devices, u);
+	rc = collect(u);
+	return exported ? exported : rc;
 }
 
 /* What export could not say; true: nothing. */
@@ -342,9 +346,10 @@ static int run(struct upgrade *u, const struct request *r)
 		return err_refused("%s: %s", STATE, strerror(errno));
 	u->dir = xstrdup(dir);
 	u->said = xasprintf("%s/said", dir);
-	rc = namespaces_each(look, u);
-	if (rc)
-		return rc;
+	if (namespaces_each(look, u)) {
+		is_whole(u, true);
+		return err_refused("upgrade: not all devices can be exported, and nothing was changed");
+	}
 	if (!is_whole(u, r->anyway))
 		return EXIT_REFUSED;
 	if (r->dry)
