@@ -37,6 +37,15 @@ tools:
 check:
 	@selftests/vm/check --kernel $(KERNEL)
 
+# A third of the tests on the newest kernel, another third with each commit; THIRD is 0, 1 or 2.
+NEWEST	= 7.3
+check-newest:
+	@tests=$$(selftests/vm/tests --third $(THIRD)) && TESTS="$$tests" selftests/vm/check --kernel $(NEWEST)
+
+# The module with W=1 for what no guest runs here: clang's kernels, 32 bit, arm64.
+check-builds:
+	@selftests/host/builds $(KERNELS)
+
 # The part of check that needs no guest: sanitizers, fuzzing, the manual.
 check-tools:
 	@selftests/host/check
@@ -146,6 +155,8 @@ help:
 	@echo 'make check-tools      what of it needs no guest: the tool with sanitizers, valgrind, fuzzing (FUZZ_SECONDS=60)'
 	@echo 'make check-debug      the same in a guest with KASAN, lockdep, kmemleak and more'
 	@echo 'make check-matrix     make check on Linux 5.10, 6.1, 6.12, 7.2 and 7.3 (KERNELS="5.10 7.3"), into Documentation/kernels.md'
+	@echo 'make check-newest     a third of the tests on Linux 7.3, another third with each commit (THIRD=0)'
+	@echo 'make check-builds     the module with W=1 by clang, for i386 and for arm64 (KERNELS="7.3-llvm")'
 	@echo 'make check-packages   the Debian packages in whole hosts of Debian 12 and 13 (SUITES=trixie)'
 	@echo 'make check-mutants    break the module line by line; each time a test must fail (MUTANTS="tx:")'
 	@echo 'make bench            measure every path and its rivals (SUITES="one ends"); 20 minutes'
@@ -174,4 +185,4 @@ help:
 .PHONY: all module tools check check-tools check-debug check-mutants bench bench-quick bench-apply \
 	bench-show bench-remove bench-native bench-figures \
 	bench-table demo shell regen lint checkpatch sparse install modules_install uninstall \
-	check-matrix check-packages dkms deb dist clean cleancache help
+	check-matrix check-newest check-builds check-packages dkms deb dist clean cleancache help
