@@ -9,6 +9,7 @@
 
 #include "diff.h"
 #include "err.h"
+#include "modfile.h"
 #include "out.h"
 
 const char *const change_ops[] = {
@@ -447,9 +448,8 @@ static bool run_phase(struct diff *d, struct nl *nl, size_t from, size_t to,
 		c = b.req[i].who;
 		c->done = !b.req[i].error || gone_already(c, b.req[i].error);
 		if (!c->done)
-			c->wrong = xstrdup(c->object == CHANGE_DEVICE &&
-					   b.req[i].error == -EOPNOTSUPP ?
-					   NL_NO_MODULE : nl_req_error(&b, i));
+			c->wrong = c->object == CHANGE_DEVICE && b.req[i].error == -EOPNOTSUPP ?
+				modfile_missing() : xstrdup(nl_req_error(&b, i));
 		good &= c->done;
 	}
 	nl_batch_free(&b);

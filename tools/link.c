@@ -8,6 +8,7 @@
 #include "args.h"
 #include "cmd.h"
 #include "err.h"
+#include "modfile.h"
 #include "out.h"
 #include "rtaddr.h"
 #include "rtlink.h"
@@ -169,11 +170,17 @@ static int refused(const struct nl_batch *b, const char *dev)
 {
 	size_t i = nl_first_error(b);
 	const struct nl_req *r = &b->req[i];
+	int status;
+	char *why;
 
 	/* What the kernel says of a kind that it does not know. */
 	if (r->error == -EOPNOTSUPP &&
-	    (!r->text || !strncmp(r->text, "Unknown device type", 19)))
-		return err_refused("%s", NL_NO_MODULE);
+	    (!r->text || !strncmp(r->text, "Unknown device type", 19))) {
+		why = modfile_missing();
+		status = err_refused("%s", why);
+		free(why);
+		return status;
+	}
 	return err_refused("device \"%s\": %s%s%s", dev,
 			   r->who ? prefix_str(r->who) : "", r->who ? ": " : "",
 			   nl_req_error(b, i));

@@ -11,10 +11,13 @@
 
 #include "err.h"
 #include "modfile.h"
+#include "nl.h"
 
 #define NAME		"ipmesh"
 #define KEPT		"/var/lib/ipmesh"
 #define MODULES		"/lib/modules"
+
+#define NOT_INSTALLED	"no module " NAME " is installed for the kernel that runs, %s: install it, or run: depmod"
 
 #define N(array)	(sizeof(array) / sizeof((array)[0]))
 
@@ -104,28 +107,39 @@ static bool read_info(struct modfile *m, struct kmod_module *mod)
 	return false;
 }
 
-int modfile_installed(struct modfile *m)
+/* The file that modprobe would load, of which @m knows no more than its path when it is none
+ * of ours; false: there is none.
+ */
+static bool find_installed(struct modfile *m)
 {
 	struct kmod_ctx *ctx = context();
 	struct kmod_module *mod = NULL;
-	struct utsname host;
-	int rc = EXIT_DONE;
+	const char *path = NULL;
 
-	uname(&host);
 	memset(m, 0, sizeof(*m));
-	if (kmod_module_new_from_name(ctx, NAME, &mod) < 0 || !kmod_module_get_path(mod))
-		rc = err_refused("no module %s is installed for the kernel that runs, %s: install it, or run: depmod",
-				 NAME, host.release);
-	else if (!read_info(m, mod))
-		rc = err_refused("%s is no module that can be read: install it again",
-				 kmod_module_get_path(mod));
-	else if (strcmp(m->release, host.release))
-		rc = err_refused("%s was built for the kernel %s, and %s runs: build it for that",
-				 m->path, m->release, host.release);
+	if (kmod_module_new_from_name(ctx, NAME, &mod) >= 0)
+		path = kmod_module_get_path(mod);
+	if (path && !read_info(m, mod))
+		m->path = xstrdup(path);
 	if (mod)
 		kmod_module_unref(mod);
 	kmod_unref(ctx);
-	return rc;
+	return m->path;
+}
+
+int modfile_installed(struct modfile *m)
+{
+	struct utsname host;
+
+	uname(&host);
+	if (!find_installed(m))
+		return err_refused(NOT_INSTALLED, host.release);
+	if (!m->release)
+		return err_refused("%s is no module that can be read: install it again", m->path);
+	if (strcmp(m->release, host.release))
+		return err_refused("%s was built for the kernel %s, and %s runs: build it for that",
+				   m->path, m->release, host.release);
+	return EXIT_DONE;
 }
 
 bool modfile_read(struct modfile *m, const char *path)
@@ -297,4 +311,43 @@ int modfile_load(const struct modfile *m)
 		kmod_module_unref(named);
 	kmod_unref(ctx);
 	return rc < 0 ? rc : 0;
+}
+
+/* Whether the kernel takes signed modules only, which it also says as "not permitted". */
+static bool locked_down(void)
+{
+	char *state = read_line("/sys/kernel/security/lockdown");
+	bool locked = state && !strstr(state, "[none]");
+
+	free(state);
+	return locked;
+}
+
+char *modfile_missing(void)
+{
+	struct utsname host;
+	struct modfile m;
+	char *text;
+	int rc;
+
+	/* only who may load modules learns why one does not load */
+	if (geteuid())
+		return xstrdup(NL_NO_MODULE);
+	uname(&host);
+	if (!find_installed(&m))
+		return xasprintf(NOT_INSTALLED, host.release);
+	rc = modfile_load(&m);
+	if (!rc || rc == -EEXIST)
+		text = xasprintf("the kernel loads no modules by itself here, and has %s now: run the command again",
+				 m.path);
+	else if (rc == -EKEYREJECTED || rc == -ENOKEY || (rc == -EPERM && locked_down()))
+		text = xasprintf("the kernel refuses %s, which no key that it knows has signed (Secure Boot): let the firmware know it, as with: mokutil --import /var/lib/dkms/mok.pub",
+				 m.path);
+	else if (rc == -EPERM)
+		text = xstrdup(NL_NO_MODULE);
+	else
+		text = xasprintf("%s does not load: %s; the kernel's log says more: dmesg",
+				 m.path, strerror(-rc));
+	modfile_free(&m);
+	return text;
 }

@@ -41,4 +41,9 @@ void modfile_forget(const struct modfile *m);
 int modfile_unload(void);
 int modfile_load(const struct modfile *m);
 
+/* Why the kernel knows no device of our kind, which takes an attempt to load the module: a
+ * sentence that the caller frees.
+ */
+char *modfile_missing(void);
+
 #endif
