@@ -234,6 +234,40 @@ flags() {
 	contains "ethtool -k" "$shown" "generic-segmentation-offload: off"
 }
 
+# heard COMMAND…: how often the kernel tells of ipmesh0 for it, in $n
+mark=60000
+heard() {
+	"$@"
+	marked || true
+	busywait file_has "$tmp/monitor" "mtu $mark "
+	n=$(grep -c '^[0-9]*: ipmesh0' "$tmp/monitor" || true)
+	: >"$tmp/monitor"
+}
+
+# marked: make a change, and see whether the monitor tells of it
+marked() {
+	mark=$((mark + 1))
+	ip -n "$a" link set lo mtu "$mark"
+	file_has "$tmp/monitor" " lo: "
+}
+
+# An address that stays the same is no new one, for which the kernel forgets neighbours and
+# cached routes.
+same_local() {
+	local n once
+	setup_ns a
+	mesh -n "$a" link add ipmesh0 local 172.16.40.1
+	start "$a" ip monitor link >>"$tmp/monitor" 2>&1
+	busywait marked
+	heard true
+	heard mesh -n "$a" link set ipmesh0 ttl 9
+	once=$n
+	heard mesh -n "$a" link set ipmesh0 local 172.16.40.1
+	equal "messages for the same address" "$n" "$once"
+	heard mesh -n "$a" link set ipmesh0 local 172.16.40.2
+	equal "messages for another" "$n" $((once + 1))
+}
+
 names() {
 	setup_ns a
 	# the fallback device of ipip has the name where that module is loaded
@@ -297,4 +331,4 @@ moved() {
 }
 
 run_tests default_attributes attribute_values attributes_kept refusals local_taken \
-	flags names no_fallback_device deleted_while_up changes_under_traffic moved
+	same_local flags names no_fallback_device deleted_while_up changes_under_traffic moved
