@@ -32,9 +32,9 @@ suite_sources() {
 	fi
 }
 
-# apt_state SUITE: make apt_get work on SUITE; refresh its lists.
+# apt_state SUITE [ARCH]: make apt_get work on SUITE; refresh its lists.
 apt_state() {
-	local dir=$IPMESH_CACHE/apt/$1 sources kind
+	local dir=$IPMESH_CACHE/apt/$1${2:+-$2} sources kind
 	sources=$(suite_sources "$1")
 	lock "apt-$1"
 	mkdir -p "$dir"/{parts,lists/partial,cache/archives/partial}
@@ -48,6 +48,7 @@ apt_state() {
 		-o APT::Sandbox::User=
 		-o APT::Install-Recommends=false
 		-o Acquire::Languages=none)
+	[ -z "${2:-}" ] || IPMESH_APT+=(-o "APT::Architecture=$2" -o "APT::Architectures=$2")
 	for kind in Contents-deb DEP-11 DEP-11-icons-small DEP-11-icons DEP-11-icons-large; do
 		IPMESH_APT+=(-o "Acquire::IndexTargets::deb::$kind::DefaultEnabled=false")
 	done

@@ -69,8 +69,10 @@ kernel_key() {
 }
 
 # needs_chroot KERNEL: headers from 6.12 on want gcc 14, and bring tools made
-# for a newer C library than Debian 12 has; debug kernels are built like these.
+# for a newer C library than Debian 12 has; debug kernels are built like these. So is what
+# clang makes, lest it be another clang on each machine.
 needs_chroot() {
+	[ -n "${IPMESH_CHROOT:-}" ] || [ ! -e "$1/llvm" ] || return 0
 	[ -z "${IPMESH_CHROOT:-}" ] && [ "$(gcc -dumpversion | cut -d. -f1)" -lt 14 ] || return 1
 	case $(cat "$1/release") in
 	5.* | 6.1.*) [ -e "$1/cmdline" ] ;;
