@@ -68,6 +68,11 @@ takes() {
 	fi
 }
 
+# knows_feature NS FEATURE: the kernel has it, and ipmesh0 lets it be set
+knows_feature() {
+	in_ns "$1" ethtool -k ipmesh0 | grep "^$2:" | grep -qv 'fixed'
+}
+
 datagrams() {
 	local family=$1 address=$2
 	nodes
@@ -83,8 +88,11 @@ datagrams() {
 	burst "$address" "without a socket, beside one with UDP_GRO" 1000
 	takes "$address" "a socket beside one with UDP_GRO" 20
 	takes "$address" "a socket with UDP_GRO beside another" 1 gro
-	offload "$b" ipmesh0 rx-udp-gro-forwarding on
-	burst "$address" "merged for forwarding" 20000
+	# 5.10 was given the name of the feature later, and nothing that heeds it
+	if knows_feature "$b" rx-udp-gro-forwarding && [[ $(uname -r) != 5.10.* ]]; then
+		offload "$b" ipmesh0 rx-udp-gro-forwarding on
+		burst "$address" "merged for forwarding" 20000
+	fi
 	offload "$b" ipmesh0 gro off
 	burst "$address" "without GRO" 1000
 	takes "$address" "without GRO, for a socket" 20
@@ -209,6 +217,10 @@ large_by() {
 # With a NAPI of its own b's link gives all of a batch to the tunnel.
 large() {
 	one_cpu
+	setup_ns a
+	mesh -n "$a" link add ipmesh0
+	knows_feature "$a" tx-udp-segmentation ||
+		skip "no device of software takes large UDP packets in this kernel"
 	each_pair large_by
 	nodes
 	mesh_nodes 4
@@ -324,6 +336,15 @@ backlog() {
 	sysctl -qw "net.core.netdev_max_backlog=$1"
 }
 
+# has_napi: b's link, with GRO; that of older kernels has one for XDP only
+has_napi() {
+	record napi/napi_poll
+	echo 'dev_name == "eth0"' >"$tracing/events/napi/napi_poll/filter"
+	ping_of "$a" 10.244.2.1
+	echo 0 >"$tracing/tracing_on"
+	[ "$(recorded 'napi_poll: .* device eth0 ')" -gt 0 ]
+}
+
 # With a NAPI of its own b's link gives all of a burst to the tunnel before the queue is
 # emptied.  The queue takes one packet more than the limit, as all the kernel's.
 overrun() {
@@ -332,7 +353,7 @@ overrun() {
 	mesh_nodes 4
 	single_packets
 	offload "$b" eth0 gro on
-	ping_of "$a" 10.244.2.1
+	has_napi || skip "no NAPI of veth's own without XDP in this kernel"
 	backlog 10
 	in_ns "$a" packet gso 10.244.2.1 50 1000
 	busywait is 39 count "$b" ipmesh0 rx_queue
@@ -414,7 +435,7 @@ gone_while_full() {
 	start "$a" bash -c 'while :; do packet gso 10.244.2.1 40 1000; done'
 	for ((n = 0; n < 10; n++)); do
 		busywait received_some
-		[ $((n % 3)) -ne 0 ] || sysfs "$b" ipmesh0/threaded 1 >/dev/null
+		[ $((n % 3)) -ne 0 ] || sysfs "$b" ipmesh0/threaded 1 >/dev/null 2>&1 || true
 		ip -n "$b" link set ipmesh0 down
 		ip -n "$b" link set ipmesh0 up
 		ip -n "$b" link del ipmesh0

@@ -163,9 +163,9 @@ more() {
 	busywait seen_more "$1" "$(seen "$1")"
 }
 
-# peer WORD…: with more words than the helper's server takes
+# peer WORD…: with more words than the helper's server takes, on the first CPU
 peer() {
-	"$here/mesh" -n "$a" peer "$@"
+	taskset 1 "$here/mesh" -n "$a" peer "$@"
 }
 
 sending_nodes() {
@@ -186,6 +186,10 @@ no_limit() {
 by_udp_from_the_first() {
 	local family=$1 cidrs ninth before i
 	sending_nodes "$2"
+	# a timer hands on what has been sent, also in the midst of a request on its CPU
+	modprobe -q sch_netem || skip "this kernel has no netem"
+	in_ns "$a" tc qdisc add dev ipmesh0 root netem rate 500kbit limit 10000
+	taskset -p 1 "$pid" >/dev/null
 	for i in 1 2 3; do
 		before=$(seen udp)
 		peer new ipmesh0 "$ninth" encap udp "${cidrs[@]}"
