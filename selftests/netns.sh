@@ -295,7 +295,7 @@ over() {
 # As upstream's ipip_hier_gre.sh has it: a lower device in a VRF means the VRF, whatever
 # was there first.
 hierarchical() {
-	local family=$1 address=$2 encap net=192.0.2.1 nodad='' heard_a heard_b
+	local family=$1 address=$2 encap net=192.0.2.1 nodad='' heard_a heard_b since
 	[ "$family" = 4 ] || net=fd00:99::1 nodad=nodad
 	nodes
 	vrf_node "$a" 1
@@ -321,6 +321,9 @@ hierarchical() {
 	ping_of "$a" "$address" -I over
 	heard_a=$(count "$a" ipmesh0 rx_packets)
 	heard_b=$(count "$b" ipmesh0 rx_packets)
+	# what has told of routes until now is looked up within a second, and again in another
+	since=$(seconds)
+	busywait later_than $((since + 3))
 	lower_out "$a" 1
 	busywait has_mtu "$a" $((1400 - ${header[$family]} - 8))
 	once "$a" "$address" -I over
@@ -356,6 +359,14 @@ hierarchical() {
 		link del under
 		link del over
 	END
+}
+
+seconds() {
+	cut -d. -f1 /proc/uptime
+}
+
+later_than() {
+	[ "$(seconds)" -gt "$1" ]
 }
 
 own_of() {
