@@ -14,8 +14,9 @@ mirror() {
 		awk -F'|' -v s="$1" '$4 == "main" && ($2 == s || $3 == s) { print $1; exit }'
 }
 
-# suite_sources SUITE: the lines of a sources.list for SUITE and, where there
-# are such, its security updates and the suite that it is a backport to.
+# suite_sources SUITE [ARCH]: the lines of a sources.list for SUITE and, where there
+# are such, its security updates and the suite that it is a backport to. For ARCH, which
+# things are only tried on, without the updates, which mirrors have less of.
 suite_sources() {
 	local suite=$1 base=${1%-backports} main security
 	main=$(mirror "$IPMESH_HOST_SUITE")
@@ -27,7 +28,7 @@ suite_sources() {
 	echo "deb [signed-by=$IPMESH_KEYRING] $main $base main"
 	[ "$suite" = "$base" ] ||
 		echo "deb [signed-by=$IPMESH_KEYRING] $main $suite main"
-	if [ "$base" != sid ] && [ -n "$security" ]; then
+	if [ "$base" != sid ] && [ -n "$security" ] && [ -z "${2:-}" ]; then
 		echo "deb [signed-by=$IPMESH_KEYRING] $security $base-security main"
 	fi
 }
@@ -35,7 +36,7 @@ suite_sources() {
 # apt_state SUITE [ARCH]: make apt_get work on SUITE; refresh its lists.
 apt_state() {
 	local dir=$IPMESH_CACHE/apt/$1${2:+-$2} sources kind
-	sources=$(suite_sources "$1")
+	sources=$(suite_sources "$@")
 	lock "apt-$1"
 	mkdir -p "$dir"/{parts,lists/partial,cache/archives/partial}
 	echo "$sources" >"$dir/sources.list"
