@@ -42,7 +42,7 @@ NEWEST	= 7.3
 check-newest:
 	@tests=$$(selftests/vm/tests --third $(THIRD)) && TESTS="$$tests" selftests/vm/check --kernel $(NEWEST)
 
-# The module with W=1 for what no guest runs here: clang's kernels, 32 bit, arm64.
+# What no guest runs here: the module for clang's kernels, 32 bit, arm64; the tool with musl.
 check-builds:
 	@selftests/host/builds $(KERNELS)
 
@@ -156,7 +156,7 @@ help:
 	@echo 'make check-debug      the same in a guest with KASAN, lockdep, kmemleak and more'
 	@echo 'make check-matrix     make check on Linux 5.10, 6.1, 6.12, 7.2 and 7.3 (KERNELS="5.10 7.3"), into Documentation/kernels.md'
 	@echo 'make check-newest     a third of the tests on Linux 7.3, another third with each commit (THIRD=0)'
-	@echo 'make check-builds     the module with W=1 by clang, for i386 and for arm64 (KERNELS="7.3-llvm")'
+	@echo 'make check-builds     the module with W=1 by clang, for i386 and arm64, the tool with musl (KERNELS="7.3-llvm musl")'
 	@echo 'make check-packages   the Debian packages in whole hosts of Debian 12 and 13 (SUITES=trixie)'
 	@echo 'make check-mutants    break the module line by line; each time a test must fail (MUTANTS="tx:")'
 	@echo 'make bench            measure every path and its rivals (SUITES="one ends"); 20 minutes'
