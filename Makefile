@@ -115,7 +115,7 @@ release	 = $$(sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' "$(KDIR)/include/gen
 unsigned = $(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
 
 modules_install:
-	@test -e "$(KDIR)/Makefile" || { echo "make: there are no kernel headers at $(KDIR): install linux-headers-$$(uname -r) or set KDIR=" >&2; exit 1; }
+	@scripts/check-headers "$(KDIR)"
 	@$(if $(DESTDIR),,scripts/keep-module)
 	+@$(HOST_MODULE) modules_install INSTALL_MOD_PATH="$(DESTDIR)" INSTALL_MOD_DIR=extra $(unsigned)
 	@scripts/sign-module "$(DESTDIR)" "$(release)" "$(KDIR)" "$(SIGN_KEY)" "$(SIGN_CERT)"
