@@ -8,8 +8,9 @@
 # Proves: with the same module nothing happens; without a file of the one that runs, or
 # with something that export leaves out, nothing happens either, and it is said; else the
 # devices of each namespace are what they were, with traffic on the way and with a thousand
-# peers; a module that does not load gives way to the one that ran, with its devices; what
-# is kept is the way back of the next time.
+# peers; a module that does not load, or with which no device can be made, gives way to the
+# one that ran, with its devices; what is kept is the way back of the next time; a namespace
+# that cannot be looked into stops it, and a file in its place does not.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-messages.sh"
@@ -133,6 +134,38 @@ broken() {
 	equal "the devices" "$(exported)" "$before"
 }
 
+# A module that loads, and answers to another name than the tool asks for.
+useless() {
+	begin
+	by_tool
+	before=$(exported)
+	perl -0777 -pe 's/ipmesh(\0{10}\x01\0\0\0)/ipmesX$1/' "$tmp/second.ko" >"$installed"
+	refused "the module that ran does so again, with its devices" \
+		ipmesh upgrade --way-back "$tmp/first.ko"
+	equal "runs" "$(runs)" "$old"
+	equal "the devices" "$(exported)" "$before"
+	pings "$a" 10.244.2.1
+	equal "left" "$(find /run/ipmesh -mindepth 1 2>/dev/null)" ""
+}
+
+# What only looks like a namespace is passed by; one that cannot be looked into stops it.
+namespaces() {
+	begin
+	by_tool
+	before=$(exported; ip -n "$a" -o link show ipmesh0)
+	cp "$tmp/second.ko" "$installed"
+	mkdir -p /run/netns/folder-$$
+	: >/run/netns/stale-$$
+	defer "rm -rf /run/netns/stale-$$ /run/netns/folder-$$"
+	refused "/proc/1/ns/net: Permission denied" \
+		setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace ipmesh upgrade --way-back "$tmp/first.ko"
+	equal "runs" "$(runs)" "$old"
+	equal "the devices" "$(exported; ip -n "$a" -o link show ipmesh0)" "$before"
+	ipmesh upgrade --way-back "$tmp/first.ko" >/dev/null
+	equal "runs" "$(runs)" "$new"
+	pings "$a" 10.244.2.1
+}
+
 thousand() {
 	local i
 	begin
@@ -154,4 +187,4 @@ thousand() {
 	pings "$a" 10.244.2.1
 }
 
-run_tests same careful there broken thousand
+run_tests same careful there broken useless namespaces thousand

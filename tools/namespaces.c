@@ -8,9 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/nsfs.h>
 
 #include "err.h"
 #include "namespaces.h"
@@ -46,7 +49,8 @@ static int visit(struct visit *v, const char *path, const char *where)
 	if (fd < 0)
 		return errno == ENOENT || errno == ESRCH ? 0 :
 		       err_refused("%s: %s", path, strerror(errno));
-	if (!fstat(fd, &st) && is_new(&v->seen, st.st_ino))
+	/* what "ip netns" left behind, of a boot before or of a mount that failed, is a file */
+	if (!fstat(fd, &st) && ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET && is_new(&v->seen, st.st_ino))
 		rc = v->each(fd, where, v->arg);
 	close(fd);
 	return rc;
