@@ -184,6 +184,7 @@ no_underlay_route() {
 }
 
 loop() {
+	local i loops
 	two_nodes
 	no_limit "$a"
 	mesh -n "$a" peer new ipmesh0 192.0.2.1 cidr 10.244.9.0/24
@@ -206,9 +207,13 @@ loop() {
 		rule add fwmark 98 table 98 pref 1
 	END
 	mesh -n "$a" link set ipmesh1 fwmark 98
-	silent "$a" 10.244.9.1
-	silent "$a" 10.244.9.1
-	equal "loops" "$(($(count "$a" ipmesh0 loop) + $(count "$a" ipmesh1 loop)))" 3
+	for i in 2 3; do
+		silent "$a" 10.244.9.1
+		loops=$(($(count "$a" ipmesh0 loop) + $(count "$a" ipmesh1 loop)))
+		# more of them were seen once, on a machine with much else to do
+		[ "$loops" -eq $i ] || ip -n "$a" -s link
+		equal "loops" "$loops" $i
+	done
 	# which takes what comes to its address
 	ip -n "$a" link del ipmesh1
 	pings "$a" 10.244.2.1
