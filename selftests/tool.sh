@@ -261,6 +261,17 @@ document() {
 		"spec: {local: 172.16.40.1, ttl: 6, notrack: $1}" >"$tmp/$1.yaml"
 }
 
+# What a peer lacks is refused as a whole.
+older_module_peer() {
+	setup
+	tool link add ipmesh0
+	refused "older than this command: load the one that came with it" \
+		old peer add 172.16.40.2 dev ipmesh0 cidr 10.244.2.0/24 noroute
+	contains "peers" "$(tool peer show)" "no peers"
+	old peer add 172.16.40.2 dev ipmesh0 cidr 10.244.2.0/24
+	contains "peers" "$(tool peer show)" 10.244.2.0/24
+}
+
 # The kernel passes over attributes that the module does not know of.
 older_module() {
 	local text='does not know "notrack"' before
@@ -287,4 +298,4 @@ older_module() {
 	tool link set ipmesh0 notrack on
 }
 
-run_tests help usage attributes peers json text unprivileged older_module
+run_tests help usage attributes peers json text unprivileged older_module older_module_peer

@@ -381,7 +381,10 @@ const char *nl_req_error(const struct nl_batch *b, size_t i)
 		attr_path(path, sizeof(path),
 			  (const struct nlattr *)((const char *)nlh + hdr),
 			  nlh->nlmsg_len - hdr, hdr, r->bad_off, r->names);
-	if (r->text) {
+	if (r->bus == NL_GENL && r->text && !strcmp(r->text, "Unknown attribute type")) {
+		snprintf(out, sizeof(out),
+			 "the ipmesh module that is loaded does not know that; it is older than this command: load the one that came with it");
+	} else if (r->text) {
 		size_t n = strlen(r->text);
 
 		/* Some of the kernel's sentences end with a full stop. */
