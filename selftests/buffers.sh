@@ -85,7 +85,7 @@ uncopied() {
 		equal "copied on the way out, encap $encap" "$(copies ipmesh_send_xmit)" ""
 		# buffers of b's own
 		offload "$a" eth0 tso gso off
-		offload "$b" eth0 gro on
+		merges "$b" eth0
 		traced "$address"
 		equal "copied on the way out, encap $encap, single" "$(copies ipmesh_send_xmit)" ""
 		equal "copied on the way in, encap $encap" \

@@ -224,7 +224,7 @@ large() {
 	each_pair large_by
 	nodes
 	mesh_nodes 4
-	offload "$b" eth0 gro on
+	merges "$b" eth0
 	ping_of "$a" 10.244.2.1
 	# no answers, which would be counted too
 	in_ns "$b" sysctl -qw net.ipv4.icmp_ratelimit=1000000
@@ -336,15 +336,6 @@ backlog() {
 	sysctl -qw "net.core.netdev_max_backlog=$1"
 }
 
-# has_napi: b's link, with GRO; that of older kernels has one for XDP only
-has_napi() {
-	record napi/napi_poll
-	echo 'dev_name == "eth0"' >"$tracing/events/napi/napi_poll/filter"
-	ping_of "$a" 10.244.2.1
-	echo 0 >"$tracing/tracing_on"
-	[ "$(recorded 'napi_poll: .* device eth0 ')" -gt 0 ]
-}
-
 # With a NAPI of its own b's link gives all of a burst to the tunnel before the queue is
 # emptied.  The queue takes one packet more than the limit, as all the kernel's.
 overrun() {
@@ -352,8 +343,8 @@ overrun() {
 	nodes
 	mesh_nodes 4
 	single_packets
-	offload "$b" eth0 gro on
-	has_napi || skip "no NAPI of veth's own without XDP in this kernel"
+	merges "$b" eth0
+	ping_of "$a" 10.244.2.1
 	backlog 10
 	in_ns "$a" packet gso 10.244.2.1 50 1000
 	busywait is 39 count "$b" ipmesh0 rx_queue

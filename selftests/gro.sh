@@ -35,7 +35,7 @@ merging() {
 	offload "$a" eth0 tso tx-udp-segmentation gso off
 	# what comes from a link that takes large packets is given to no GRO
 	offload "$r" eth1 tso tx-udp-segmentation gso off
-	offload "$b" eth0 gro on
+	merges "$b" eth0
 	offload "$b" cali0 tso tx-udp-segmentation gso off
 	offload "$b" cali0 tx off
 	bursts "$a" "$pod2"
@@ -274,7 +274,7 @@ big_received_by() {
 	local family=$1 address=$2 delivers packets
 	big_nodes "$family"
 	offload "$a" eth0 tso tx-udp-segmentation gso off
-	offload "$b" eth0 gro on
+	merges "$b" eth0
 	in_ns "$b" packet limit eth0 gro 200000 gro4 200000 ||
 		skip "this kernel's GRO makes no packets above 64 KiB"
 	plugged

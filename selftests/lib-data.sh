@@ -309,6 +309,13 @@ offload() {
 	in_ns "$ns" ethtool -K "$dev" "${features[@]}" >/dev/null
 }
 
+# merges NS DEV: from now on veth gives what it receives to GRO. It has a NAPI for that, for
+# which 5.10's wants a program.
+merges() {
+	offload "$1" "$2" gro on
+	[[ $(uname -r) != 5.10.* ]] || in_ns "$1" xdp "$2" driver
+}
+
 # bad_checksums NS: of TCP, UDP and IP together
 bad_checksums() {
 	# shellcheck disable=SC2016

@@ -78,8 +78,9 @@ careful() {
 	by_tool
 	cp "$tmp/second.ko" "$installed"
 	before=$(exported; ip -n "$a" -o link show ipmesh0)
-	refused "no file of the module that runs ($old) was found" ipmesh upgrade
-	refused "\"$tmp/second.ko\" has the srcversion $new, and $old runs" \
+	version=$(cat /sys/module/ipmesh/version)
+	refused "no file of the module that runs, $version ($old), was found" ipmesh upgrade
+	refused "\"$tmp/second.ko\" is $version ($new), and $version ($old) runs" \
 		ipmesh upgrade --way-back "$tmp/second.ko"
 	refused "is no file of the module ipmesh" ipmesh upgrade --way-back /etc/passwd
 	contains "dry run" "$(ipmesh upgrade --way-back "$tmp/first.ko" --dry-run)" "devices   2"
@@ -90,6 +91,20 @@ careful() {
 	equal "the devices" "$(exported 2>&1; ip -n "$a" -o link show ipmesh0)" "$before"
 	ipmesh upgrade --way-back "$tmp/first.ko" --anyway >/dev/null 2>&1
 	equal "runs" "$(runs)" "$new"
+}
+
+# The same sources, built as another version.
+version() {
+	begin
+	by_tool
+	before=$(exported)
+	version=$(cat /sys/module/ipmesh/version)
+	sed "s/${version//./\\.}\x00/9${version#?}\x00/g" "$tmp/first.ko" >"$installed"
+	equal "srcversion" "$(modinfo -F srcversion ipmesh)" "$old"
+	ipmesh upgrade --way-back "$tmp/first.ko" >/dev/null
+	equal "runs" "$(cat /sys/module/ipmesh/version)" "9${version#?}"
+	equal "the devices" "$(exported)" "$before"
+	pings "$a" 10.244.2.1
 }
 
 # There and back, the second time by the copy that the first one kept.
@@ -112,7 +127,7 @@ there() {
 	equal "runs" "$(runs)" "$old"
 	equal "the devices" "$(exported)" "$before"
 	pings "$a" 10.244.2.1
-	equal "kept" "$(find /var/lib/ipmesh -type f)" "/var/lib/ipmesh/$(uname -r)/$old/ipmesh.ko"
+	equal "kept" "$(find /var/lib/ipmesh -type f)" "/var/lib/ipmesh/$(uname -r)/$(cat /sys/module/ipmesh/version)-$old/ipmesh.ko"
 	equal "left" "$(find /run/ipmesh -mindepth 1 2>/dev/null)" ""
 }
 
@@ -187,4 +202,4 @@ thousand() {
 	pings "$a" 10.244.2.1
 }
 
-run_tests same careful there broken useless namespaces thousand
+run_tests same version careful there broken useless namespaces thousand

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * xdp DEV drop|pass|off: a generic XDP program on a device, for the tests. It
- * counts the packets that it sees; "xdp DEV count" tells how many.
+ * counts the packets that it sees; "xdp DEV count" tells how many. "xdp DEV
+ * driver" passes all in the driver, where veth then receives by a NAPI.
  *
  * The count is that of the program itself, kernel.bpf_stats_enabled being on.
  */
@@ -47,7 +48,7 @@ static int load(uint32_t verdict)
 	return fd;
 }
 
-static int attach(const char *dev, int fd)
+static int attach(const char *dev, int fd, uint32_t mode)
 {
 	struct nlattr *xdp;
 	struct nlmsghdr *nlh;
@@ -56,7 +57,7 @@ static int attach(const char *dev, int fd)
 	nlh = nl_start_link(&nl, RTM_SETLINK, 0, dev);
 	xdp = mnl_attr_nest_start(nlh, IFLA_XDP);
 	mnl_attr_put_u32(nlh, IFLA_XDP_FD, fd);
-	mnl_attr_put_u32(nlh, IFLA_XDP_FLAGS, XDP_FLAGS_SKB_MODE);
+	mnl_attr_put_u32(nlh, IFLA_XDP_FLAGS, mode);
 	mnl_attr_nest_end(nlh, xdp);
 	err = nl_talk(&nl, nlh, NULL, NULL);
 	if (!err)
@@ -103,14 +104,16 @@ static int count(const char *dev)
 int main(int argc, char **argv)
 {
 	if (argc != 3)
-		die("xdp DEV drop|pass|off|count");
+		die("xdp DEV drop|pass|driver|off|count");
 	nl_open_route(&nl);
 	if (!strcmp(argv[2], "drop"))
-		return attach(argv[1], load(XDP_DROP));
+		return attach(argv[1], load(XDP_DROP), XDP_FLAGS_SKB_MODE);
 	if (!strcmp(argv[2], "pass"))
-		return attach(argv[1], load(XDP_PASS));
+		return attach(argv[1], load(XDP_PASS), XDP_FLAGS_SKB_MODE);
+	if (!strcmp(argv[2], "driver"))
+		return attach(argv[1], load(XDP_PASS), XDP_FLAGS_DRV_MODE);
 	if (!strcmp(argv[2], "off"))
-		return attach(argv[1], -1);
+		return attach(argv[1], -1, XDP_FLAGS_SKB_MODE);
 	if (!strcmp(argv[2], "count"))
 		return count(argv[1]);
 	die("xdp: %s: unknown word", argv[2]);

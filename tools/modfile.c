@@ -34,9 +34,15 @@ void modfile_free(struct modfile *m)
 	memset(m, 0, sizeof(*m));
 }
 
+static bool is_word(const char *a, const char *b)
+{
+	return a && b && !strcmp(a, b);
+}
+
+/* The sources may be the same and the version, which is given when they are built, another. */
 bool modfile_same(const struct modfile *a, const struct modfile *b)
 {
-	return a->srcversion && b->srcversion && !strcmp(a->srcversion, b->srcversion);
+	return is_word(a->srcversion, b->srcversion) && is_word(a->version, b->version);
 }
 
 static char *read_line(const char *path)
@@ -60,7 +66,7 @@ bool modfile_running(struct modfile *m)
 	memset(m, 0, sizeof(*m));
 	m->version = read_line("/sys/module/" NAME "/version");
 	m->srcversion = read_line("/sys/module/" NAME "/srcversion");
-	if (m->srcversion)
+	if (m->srcversion && m->version)
 		return true;
 	modfile_free(m);
 	return false;
@@ -101,7 +107,7 @@ static bool read_info(struct modfile *m, struct kmod_module *mod)
 			m->release = strndup(value, strcspn(value, " "));
 	}
 	kmod_module_info_free_list(list);
-	if (ours && m->srcversion && m->release)
+	if (ours && m->srcversion && m->version && m->release)
 		return true;
 	modfile_free(m);
 	return false;
@@ -155,9 +161,9 @@ bool modfile_read(struct modfile *m, const char *path)
 }
 
 /* kmod takes a file for the module of its name: what tells copies apart is the folder. */
-static char *kept_folder(const char *release, const char *srcversion)
+static char *kept_folder(const char *release, const struct modfile *m)
 {
-	return xasprintf(KEPT "/%s/%s", release, srcversion);
+	return xasprintf(KEPT "/%s/%s-%s", release, m->version, m->srcversion);
 }
 
 static bool is_copy(struct modfile *m, const struct modfile *running, char *path)
@@ -179,7 +185,7 @@ bool modfile_find_copy(struct modfile *m, const struct modfile *running)
 	char *kept;
 
 	uname(&host);
-	kept = kept_folder(host.release, running->srcversion);
+	kept = kept_folder(host.release, running);
 	for (size_t e = 0; e < N(endings) && !found; e++) {
 		found = is_copy(m, running, xasprintf("%s/" NAME "%s", kept, endings[e]));
 		for (size_t i = 0; i < N(places) && !found; i++)
@@ -222,7 +228,7 @@ int modfile_keep(const struct modfile *m)
 {
 	const char *name = strrchr(m->path, '/');
 	char *outer = xasprintf(KEPT "/%s", m->release);
-	char *dir = kept_folder(m->release, m->srcversion);
+	char *dir = kept_folder(m->release, m);
 	char *to = xasprintf("%s/%s", dir, name ? name + 1 : m->path);
 	char *part = xasprintf("%s.part", to);
 	int rc;
@@ -247,7 +253,7 @@ int modfile_keep(const struct modfile *m)
 
 void modfile_forget(const struct modfile *m)
 {
-	char *dir = kept_folder(m->release, m->srcversion);
+	char *dir = kept_folder(m->release, m);
 	size_t len = strlen(dir);
 
 	if (!strncmp(m->path, dir, len) && m->path[len] == '/') {

@@ -24,6 +24,7 @@ int modfile_installed(struct modfile *m);
 /* The one in a file; false: there is none, or it is no ipmesh. */
 bool modfile_read(struct modfile *m, const char *path);
 
+/* Of the same version and sources. */
 bool modfile_same(const struct modfile *a, const struct modfile *b);
 
 /* A file that holds the one that runs, wherever copies are kept; false: none does. */

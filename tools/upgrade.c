@@ -259,7 +259,7 @@ static void print_module(const char *key, const char *label, const struct modfil
 {
 	out_obj(key);
 	out_text("%-10s", label);
-	out_str("version", "%s ", m->version ? m->version : "?");
+	out_str("version", "%s ", m->version);
 	out_str("srcversion", "(%s)", m->srcversion);
 	if (m->path)
 		out_str("path", " %s", m->path);
@@ -296,14 +296,15 @@ static int find_back(struct upgrade *u, const struct request *r)
 					   err_safe(r->way_back));
 		if (modfile_same(&u->back, &u->running))
 			return 0;
-		return err_refused("--way-back: \"%s\" has the srcversion %s, and %s runs",
-				   err_safe(r->way_back), u->back.srcversion,
+		return err_refused("--way-back: \"%s\" is %s (%s), and %s (%s) runs",
+				   err_safe(r->way_back), u->back.version,
+				   u->back.srcversion, u->running.version,
 				   u->running.srcversion);
 	}
 	if (modfile_find_copy(&u->back, &u->running))
 		return 0;
-	return err_refused("upgrade: no file of the module that runs (%s) was found, so there would be no way back: give one with --way-back FILE",
-			   u->running.srcversion);
+	return err_refused("upgrade: no file of the module that runs, %s (%s), was found, so there would be no way back: give one with --way-back FILE",
+			   u->running.version, u->running.srcversion);
 }
 
 static void clean_up(struct upgrade *u)
