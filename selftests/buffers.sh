@@ -85,7 +85,7 @@ uncopied() {
 		equal "copied on the way out, encap $encap" "$(copies ipmesh_send_xmit)" ""
 		# buffers of b's own
 		offload "$a" eth0 tso gso off
-		merges "$b" eth0
+		offload "$b" eth0 gro on
 		traced "$address"
 		equal "copied on the way out, encap $encap, single" "$(copies ipmesh_send_xmit)" ""
 		equal "copied on the way in, encap $encap" \
@@ -164,7 +164,7 @@ listed() {
 	ip -n "$a" addr add fe80::8/64 dev cali0 nodad
 	mesh_nodes "$family"
 	offload "$pod" eth0 tso gso tx-udp-segmentation off
-	offload "$a" cali0 gro on
+	merges "$a" cali0
 	offload "$a" cali0 rx-gro-list on 2>/dev/null || skip "this kernel has no rx-gro-list"
 	for encap in none udp; do
 		encap "$a" "$encap"

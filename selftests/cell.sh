@@ -68,11 +68,6 @@ takes() {
 	fi
 }
 
-# knows_feature NS FEATURE: the kernel has it, and ipmesh0 lets it be set
-knows_feature() {
-	in_ns "$1" ethtool -k ipmesh0 | grep "^$2:" | grep -qv 'fixed'
-}
-
 datagrams() {
 	local family=$1 address=$2
 	nodes

@@ -274,7 +274,7 @@ big_received_by() {
 	local family=$1 address=$2 delivers packets
 	big_nodes "$family"
 	offload "$a" eth0 tso tx-udp-segmentation gso off
-	merges "$b" eth0
+	offload "$b" eth0 gro on
 	in_ns "$b" packet limit eth0 gro 200000 gro4 200000 ||
 		skip "this kernel's GRO makes no packets above 64 KiB"
 	plugged

@@ -309,6 +309,11 @@ offload() {
 	in_ns "$ns" ethtool -K "$dev" "${features[@]}" >/dev/null
 }
 
+# knows_feature NS FEATURE: the kernel has it, and ipmesh0 lets it be set
+knows_feature() {
+	in_ns "$1" ethtool -k ipmesh0 | grep "^$2:" | grep -qv 'fixed'
+}
+
 # merges NS DEV: from now on veth gives what it receives to GRO. It has a NAPI for that, for
 # which 5.10's wants a program.
 merges() {

@@ -56,7 +56,7 @@ merged() {
 	nodes
 	mesh_nodes "$family"
 	offload "$a" eth0 tso gso off
-	offload "$b" eth0 gro on
+	merges "$b" eth0
 	in_ns "$a" sysctl -qw net.ipv4.tcp_min_tso_segs=32
 	for encap in none udp; do
 		encap "$a" "$encap"
@@ -91,7 +91,8 @@ datagrams() {
 		got=$(packets "$a" eth0 tx)
 		in_ns "$a" packet gso "$address" 20 1000
 		busywait is $((before + 20)) count "$b" ipmesh0 rx_packets
-		[ $(($(packets "$a" eth0 tx) - got)) -lt 10 ] || fail "cut before the link"
+		got=$(($(packets "$a" eth0 tx) - got))
+		[ "$got" -lt 10 ] || ! knows_feature "$a" tx-udp-segmentation || fail "cut before the link"
 		# and cut by software
 		offload "$a" eth0 tx-udp-segmentation off 2>/dev/null || true
 		offload "$a" eth0 gso off

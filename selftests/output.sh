@@ -391,7 +391,7 @@ egress() {
 	mesh_nodes 4
 	send_some "$a" 1
 	in_ns "$a" tc qdisc add dev eth0 clsact
-	in_ns "$a" tc filter add dev eth0 egress protocol ip flower ip_proto 4 action gact pass
+	in_ns "$a" tc filter add dev eth0 egress protocol ip u32 match ip protocol 4 0xff action pass
 	if in_ns "$a" nft "add table netdev t
 		add chain netdev t e { type filter hook egress device eth0 priority 0; }
 		add rule netdev t e ip protocol 4 counter" 2>/dev/null; then
@@ -408,7 +408,7 @@ egress() {
 	contains "what a tap saw" "$(captured)" "172.16.40.1 > 172.16.40.2 proto 4"
 	# a queue drops what it cannot take, and that is told
 	in_ns "$a" tc qdisc replace dev eth0 root pfifo limit 1
-	in_ns "$a" tc filter add dev eth0 egress protocol ip prio 9 flower ip_proto 4 action drop
+	in_ns "$a" tc filter add dev eth0 egress protocol ip prio 9 u32 match ip protocol 4 0xff action drop
 	arrived 3
 }
 
@@ -416,11 +416,12 @@ egress() {
 
 # to_address FAMILY MAC: the packets to it, of those that a sends
 to_address() {
-	local protocol=ip
-	[ "$1" = 4 ] || protocol=ipv6
-	in_ns "$a" tc qdisc replace dev eth0 clsact
-	in_ns "$a" tc filter replace dev eth0 egress prio 1 handle 1 protocol "$protocol" \
-		flower dst_mac "$2" ip_proto 4 action gact pass
+	local protocol=ip header=ip
+	[ "$1" = 4 ] || protocol=ipv6 header=ip6
+	in_ns "$a" tc qdisc del dev eth0 clsact 2>/dev/null || true
+	in_ns "$a" tc qdisc add dev eth0 clsact
+	in_ns "$a" tc filter add dev eth0 egress prio 1 protocol "$protocol" \
+		u32 match ether dst "$2" match "$header" protocol 4 0xff action pass
 }
 
 to_address_is() {

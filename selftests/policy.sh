@@ -19,28 +19,36 @@ set -eu
 
 # --- what leaves ------------------------------------------------------------------------
 
-# egress DEV…: begin to count by kind what leaves a there
+# egress DEV…: begin to count by kind what leaves a there; tc sees it on all kernels
 egress() {
-	local dev rules="add table netdev t"
+	local dev kind
 	for dev; do
-		rules+="
-		add chain netdev t $dev { type filter hook egress device $dev priority 0; }
-		add rule netdev t $dev meta l4proto 4 counter comment \"$dev-4\"
-		add rule netdev t $dev meta l4proto 41 counter comment \"$dev-41\"
-		add rule netdev t $dev meta l4proto 17 counter comment \"$dev-udp\"
-		add rule netdev t $dev meta l4proto 50 counter comment \"$dev-esp\""
+		in_ns "$a" tc qdisc del dev "$dev" clsact 2>/dev/null || true
+		{
+			echo "qdisc add dev $dev clsact"
+			for kind in 4 41 17 50; do
+				echo "filter add dev $dev egress protocol ip prio $((100 + kind))" \
+					"u32 match ip protocol $kind 0xff action pass"
+				echo "filter add dev $dev egress protocol ipv6 prio $((200 + kind))" \
+					"u32 match ip6 protocol $kind 0xff action pass"
+			done
+		} >"$tmp/tc"
+		tc -n "$a" -batch "$tmp/tc"
 	done
-	in_ns "$a" nft "$rules"
 }
 
 # left WHAT NAME=N…: so many since it was asked last, and none of the other kinds
 left() {
-	local what=$1 got wanted
+	local what=$1 got wanted dev
 	shift
 	wanted=$(printf '%s\n' "$@" | sort)
-	got=$(in_ns "$a" nft list table netdev t |
-		sed -nE 's/.*packets ([1-9][0-9]*) .*comment "(.*)".*/\2=\1/p' | sort)
-	in_ns "$a" nft delete table netdev t
+	got=$(for dev in $devices; do
+		in_ns "$a" tc -s filter show dev "$dev" egress | awk -v dev="$dev" '
+			BEGIN { name[4] = 4; name[41] = 41; name[17] = "udp"; name[50] = "esp" }
+			/^filter/ { for (i = 1; i < NF; i++) if ($i == "pref") kind = $(i + 1) % 100 }
+			/Sent .* pkt/ { n[kind] += $4 }
+			END { for (k in n) if (n[k]) print dev "-" name[k] "=" n[k] }'
+	done | sort)
 	# shellcheck disable=SC2086
 	egress $devices
 	equal "$what" "$got" "$wanted"
