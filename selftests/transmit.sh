@@ -211,8 +211,8 @@ loop() {
 		silent "$a" 10.244.9.1
 		loops=$(($(count "$a" ipmesh0 loop) + $(count "$a" ipmesh1 loop)))
 		# more of them were seen once, on a machine with much else to do
-		[ "$loops" -eq $i ] || ip -n "$a" -s link
-		equal "loops" "$loops" $i
+		[ "$loops" -eq "$i" ] || ip -n "$a" -s link
+		equal "loops" "$loops" "$i"
 	done
 	# which takes what comes to its address
 	ip -n "$a" link del ipmesh1
