@@ -57,7 +57,7 @@ check-debug:
 check-matrix:
 	@selftests/vm/matrix $(KERNELS)
 
-# The Debian packages in whole hosts; SUITES are bookworm, trixie or both.
+# The Debian packages in whole hosts; SUITES are of bookworm, trixie, bookworm-i386.
 check-packages:
 	@selftests/packages/check $(SUITES)
 

@@ -131,6 +131,16 @@ there() {
 	equal "left" "$(find /run/ipmesh -mindepth 1 2>/dev/null)" ""
 }
 
+# goes_back: the installed module gives way to the one that ran, with its devices
+goes_back() {
+	refused "the module that ran does so again, with its devices" \
+		ipmesh upgrade --way-back "$tmp/first.ko"
+	equal "runs" "$(runs)" "$old"
+	equal "the devices" "$(exported)" "$before"
+	pings "$a" 10.244.2.1
+	equal "left" "$(find /run/ipmesh -mindepth 1 2>/dev/null)" ""
+}
+
 # A module that wants what this kernel has not.
 broken() {
 	begin
@@ -138,12 +148,7 @@ broken() {
 	before=$(exported)
 	expect_message "ipmesh: Unknown symbol udp_tunnel_sock_releasX"
 	sed 's/udp_tunnel_sock_release/udp_tunnel_sock_releasX/g' "$tmp/second.ko" >"$installed"
-	refused "the module that ran does so again, with its devices" \
-		ipmesh upgrade --way-back "$tmp/first.ko"
-	equal "runs" "$(runs)" "$old"
-	equal "the devices" "$(exported)" "$before"
-	pings "$a" 10.244.2.1
-	equal "left" "$(find /run/ipmesh -mindepth 1 2>/dev/null)" ""
+	goes_back
 	head -c 1000 "$tmp/second.ko" >"$installed"
 	refused "is no module that can be read" ipmesh upgrade --way-back "$tmp/first.ko"
 	equal "the devices" "$(exported)" "$before"
@@ -155,12 +160,7 @@ useless() {
 	by_tool
 	before=$(exported)
 	perl -0777 -pe 's/ipmesh(\0{10}\x01\0\0\0)/ipmesX$1/' "$tmp/second.ko" >"$installed"
-	refused "the module that ran does so again, with its devices" \
-		ipmesh upgrade --way-back "$tmp/first.ko"
-	equal "runs" "$(runs)" "$old"
-	equal "the devices" "$(exported)" "$before"
-	pings "$a" 10.244.2.1
-	equal "left" "$(find /run/ipmesh -mindepth 1 2>/dev/null)" ""
+	goes_back
 }
 
 # What only looks like a namespace is passed by; one that cannot be looked into stops it.

@@ -34,7 +34,7 @@ void modfile_free(struct modfile *m)
 	memset(m, 0, sizeof(*m));
 }
 
-static bool is_word(const char *a, const char *b)
+static bool same_text(const char *a, const char *b)
 {
 	return a && b && !strcmp(a, b);
 }
@@ -42,7 +42,7 @@ static bool is_word(const char *a, const char *b)
 /* The sources may be the same and the version, which is given when they are built, another. */
 bool modfile_same(const struct modfile *a, const struct modfile *b)
 {
-	return is_word(a->srcversion, b->srcversion) && is_word(a->version, b->version);
+	return same_text(a->srcversion, b->srcversion) && same_text(a->version, b->version);
 }
 
 static char *read_line(const char *path)
