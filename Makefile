@@ -154,7 +154,7 @@ help:
 	@echo 'make check            run the tests in a guest (TESTS="link peer" V=1 JOBS=1 KERNEL=6.1)'
 	@echo 'make check-tools      what of it needs no guest: the tool with sanitizers, valgrind, fuzzing (FUZZ_SECONDS=60)'
 	@echo 'make check-debug      the same in a guest with KASAN, lockdep, kmemleak and more'
-	@echo 'make check-matrix     make check on Linux 5.10, 6.1, 6.12, 7.2 and 7.3 (KERNELS="5.10 7.3"), into Documentation/kernels.md'
+	@echo 'make check-matrix     make check on Linux 5.10, 6.1, 6.12, 7.2 and 7.3 (KERNELS="5.10 host"), into Documentation/kernels.md'
 	@echo 'make check-newest     a third of the tests on Linux 7.3, another third with each commit (THIRD=0)'
 	@echo 'make check-builds     the module with W=1 by clang, for i386 and arm64, the tool with musl (KERNELS="7.3-llvm musl")'
 	@echo 'make check-packages   the Debian packages in whole hosts of Debian 12 and 13 (SUITES=trixie)'
