@@ -59,18 +59,18 @@ apt_state() {
 	apt-get "${IPMESH_APT[@]}" --error-on=any update
 }
 
-# apt_download PATTERN PACKAGE…: download into the current directory what
-# installing PACKAGEs would bring and whose names match PATTERN.  Not PACKAGEs
-# themselves when they bring others: such a metapackage is empty.
+# apt_download [--meta] PATTERN PACKAGE…: download into the current directory what
+# installing PACKAGEs would bring and whose names match PATTERN. With --meta, PACKAGEs
+# themselves are empty and are left out.
 apt_download() {
-	local pattern=$1 set
+	local pattern set meta=''
+	[ "$1" != --meta ] || { meta=yes; shift; }
+	pattern=$1
 	shift
 	set=$(apt-get "${IPMESH_APT[@]}" -s install "$@" |
 		sed -n 's/^Inst \([^ ]*\) (\([^ ]*\) .*/\1=\2/p' |
 		grep -E "^($pattern)=" | sort -u)
-	if [ "$(wc -l <<<"$set")" -gt 1 ]; then
-		set=$(grep -v -f <(printf '^%s=\n' "$@") <<<"$set")
-	fi
+	[ -z "$meta" ] || set=$(grep -v -f <(printf '^%s=\n' "$@") <<<"$set")
 	[ -n "$set" ] || return 1
 	# shellcheck disable=SC2086
 	apt-get "${IPMESH_APT[@]}" download $set
