@@ -160,7 +160,7 @@ help:
 	@echo 'make check-packages   the Debian packages in whole hosts of Debian 12 and 13 (SUITES=trixie)'
 	@echo 'make check-mutants    break the module line by line; each time a test must fail (MUTANTS="tx:")'
 	@echo 'make bench            measure every path and its rivals (SUITES="one ends"); 20 minutes'
-	@echo 'make bench-quick      the short way: fails when a path takes 2 % more instructions'
+	@echo 'make bench-quick      the short way: fails when a path takes 1 % more instructions over plain routing'
 	@echo 'make bench-apply      time "ipmesh apply" for a cluster of 5000 nodes (NODES=10000)'
 	@echo 'make bench-show       what show, metrics, export and top take with 5000 peers'
 	@echo 'make bench-remove     how long a device with 60000 peers takes to go (PEERS=10000)'
