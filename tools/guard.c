@@ -25,6 +25,14 @@ static const struct {
 
 #define CONDITIONS	(sizeof(conditions) / sizeof(*conditions))
 
+/*
+ * Where a forwarded packet is checked. Older kernels look up a source's device only before
+ * routing, where the output device is the one that the route gives.
+ */
+enum form { FORM_FORWARD, FORM_PREROUTING, FORMS };
+
+static const char *const hooks[FORMS] = { "forward", "prerouting" };
+
 static const char *const carriers[] = { "IP in IP", "UDP" };
 
 #define CARRIERS	2
@@ -79,9 +87,11 @@ static unsigned int read_rule(const json_t *rule, const char *dev)
 static bool chain_is_ours(const json_t *chain, const char *dev)
 {
 	bool post = nft_is(chain, "name", chain_of(dev, true));
+	bool hook = post && nft_is(chain, "hook", "postrouting");
 
-	return nft_is(chain, "type", "filter") && nft_is(chain, "policy", "accept") &&
-	       nft_is(chain, "hook", post ? "postrouting" : "forward") &&
+	for (int i = 0; !post && i < FORMS; i++)
+		hook |= nft_is(chain, "hook", hooks[i]);
+	return hook && nft_is(chain, "type", "filter") && nft_is(chain, "policy", "accept") &&
 	       json_integer_value(json_object_get(chain, "prio")) == (post ? 200 : 0);
 }
 
@@ -166,10 +176,10 @@ bool guard_same(const struct guard_state *s, const struct guard *want)
 
 /* --- writing ----------------------------------------------------------------------- */
 
-static void put_chains(FILE *f, const struct nft_family *w, const char *dev)
+static void put_chains(FILE *f, const struct nft_family *w, const char *dev, enum form form)
 {
-	fprintf(f, "add chain %s %s { type filter hook forward priority 0; policy accept; }\n",
-		w->table, chain_of(dev, false));
+	fprintf(f, "add chain %s %s { type filter hook %s priority 0; policy accept; }\n",
+		w->table, chain_of(dev, false), hooks[form]);
 	fprintf(f, "add chain %s %s { type filter hook postrouting priority 200; policy accept; }\n",
 		w->table, chain_of(dev, true));
 	fprintf(f, "add set %s %s { type inet_service; }\n", w->table, chain_of(dev, false));
@@ -192,34 +202,37 @@ static void put_condition(FILE *f, const struct nft_family *w, const char *dev, 
 		fprintf(f, "fib saddr . iif oif missing");
 }
 
-static void put_rule(FILE *f, const struct nft_family *w, const char *dev, size_t i, size_t k)
+static void put_rule(FILE *f, const struct nft_family *w, const char *dev, enum form form,
+		     size_t i, size_t k)
 {
-	fprintf(f, "add rule %s %s oifname != \"%s\" ", w->table,
-		chain_of(dev, conditions[i].post), dev);
+	bool routed = form == FORM_FORWARD || conditions[i].post;
+
+	fprintf(f, "add rule %s %s ", w->table, chain_of(dev, conditions[i].post));
+	if (routed)
+		fprintf(f, "oifname != \"%s\" ", dev);
 	if (k)
 		fprintf(f, "udp dport @%s ", chain_of(dev, false));
 	else
 		fprintf(f, "meta l4proto { 4, 41 } ");
+	if (!routed)
+		fprintf(f, "fib daddr . mark type unicast fib daddr . mark oifname != \"%s\" ", dev);
 	put_condition(f, w, dev, i);
 	fprintf(f, " counter drop comment \"%s\"\n", comment_of(i, k));
 }
 
-const char *guard_write(const char *dev, uint8_t family, const struct guard *want)
+static const char *write_form(const char *dev, const struct nft_family *w,
+			      const struct guard *want, enum form form)
 {
-	const struct nft_family *w = nft_family(family);
-	const char *wrong = nft_check_name(dev);
 	unsigned int rules = rules_of(want);
 	char *text = NULL;
 	size_t i, len;
 	FILE *f;
 
-	if (wrong)
-		return wrong;
 	f = open_memstream(&text, &len);
 	if (!f)
 		return "out of memory";
 	fprintf(f, "add table %s\n", w->table);
-	put_chains(f, w, dev);
+	put_chains(f, w, dev, form);
 	fprintf(f, "flush chain %s %s\nflush chain %s %s\n", w->table, chain_of(dev, false),
 		w->table, chain_of(dev, true));
 	fprintf(f, "flush set %s %s\nadd element %s %s { ", w->table, chain_of(dev, false),
@@ -229,13 +242,22 @@ const char *guard_write(const char *dev, uint8_t family, const struct guard *wan
 	fprintf(f, " }\n");
 	for (i = 0; i < CONDITIONS * CARRIERS; i++)
 		if (rules & 1U << i)
-			put_rule(f, w, dev, i / CARRIERS, i % CARRIERS);
+			put_rule(f, w, dev, form, i / CARRIERS, i % CARRIERS);
 	return nft_commit(f, &text);
 }
 
-const char *guard_remove(const char *dev, uint8_t family, bool table)
+const char *guard_write(const char *dev, uint8_t family, const struct guard *want)
 {
-	const struct nft_family *w = nft_family(family);
+	const char *wrong = nft_check_name(dev);
+
+	if (wrong)
+		return wrong;
+	wrong = write_form(dev, nft_family(family), want, FORM_FORWARD);
+	return wrong ? write_form(dev, nft_family(family), want, FORM_PREROUTING) : NULL;
+}
+
+static const char *remove_form(const char *dev, const struct nft_family *w, enum form form)
+{
 	char *text = NULL;
 	size_t len;
 	FILE *f;
@@ -243,14 +265,35 @@ const char *guard_remove(const char *dev, uint8_t family, bool table)
 	f = open_memstream(&text, &len);
 	if (!f)
 		return "out of memory";
-	if (table) {
-		fprintf(f, "delete table %s\n", w->table);
-		return nft_commit(f, &text);
-	}
 	/* What is missing is added first, so that deleting cannot fail. */
-	put_chains(f, w, dev);
+	put_chains(f, w, dev, form);
 	fprintf(f, "delete chain %s %s\n", w->table, chain_of(dev, false));
 	fprintf(f, "delete chain %s %s\n", w->table, chain_of(dev, true));
 	fprintf(f, "delete set %s %s\n", w->table, chain_of(dev, false));
 	return nft_commit(f, &text);
+}
+
+static const char *remove_table(const struct nft_family *w)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f;
+
+	f = open_memstream(&text, &len);
+	if (!f)
+		return "out of memory";
+	fprintf(f, "delete table %s\n", w->table);
+	return nft_commit(f, &text);
+}
+
+const char *guard_remove(const char *dev, uint8_t family, bool table)
+{
+	const struct nft_family *w = nft_family(family);
+	const char *wrong;
+
+	if (table)
+		return remove_table(w);
+	/* A chain that is there can be added again in its own form only. */
+	wrong = remove_form(dev, w, FORM_FORWARD);
+	return wrong ? remove_form(dev, w, FORM_PREROUTING) : NULL;
 }
