@@ -15,8 +15,7 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
-
-tracing=/sys/kernel/tracing
+. "$(dirname "$0")/lib-trace.sh"
 
 # --- copies --------------------------------------------------------------------------
 
@@ -25,20 +24,12 @@ copying="pskb_expand_head __pskb_pull_tail skb_copy skb_copy_expand __pskb_copy_
 
 probe_copies() {
 	local f
-	[ -e "$tracing/kprobe_events" ] || mount -t tracefs tracefs "$tracing" 2>/dev/null || true
-	[ -e "$tracing/kprobe_events" ] || skip "this kernel has no kprobes"
+	trace_ready kprobes kprobe_events
 	for f in $copying; do
 		# not every kernel has all of them
 		echo "p:copying/$f $f" >>"$tracing/kprobe_events" 2>/dev/null || true
 	done
 	echo 1 >"$tracing/options/stacktrace"
-}
-
-unprobe() {
-	echo 0 >"$tracing/events/copying/enable"
-	echo 0 >"$tracing/options/stacktrace"
-	echo >"$tracing/kprobe_events"
-	echo >"$tracing/trace"
 }
 
 # copies PATTERN: the functions that copy, called from one that matches; not by a link
@@ -57,7 +48,7 @@ copies() {
 traced() {
 	local before
 	for _ in 1 2 3 4 5 6 7 8; do
-		echo >"$tracing/trace"
+		trace_clear
 		before=$(sent_again)
 		echo 1 >"$tracing/events/copying/enable"
 		stream "$a" "$b" "$1" 1000000
@@ -96,7 +87,6 @@ uncopied() {
 
 no_copies() {
 	probe_copies
-	defer unprobe
 	each_pair uncopied
 }
 

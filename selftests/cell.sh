@@ -19,9 +19,9 @@
 # packets in their queues, and none of these is received afterwards.
 # shellcheck disable=SC2016 # what awk and other shells expand
 set -eu
-tracing=/sys/kernel/tracing
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
+. "$(dirname "$0")/lib-trace.sh"
 
 # single_packets: what a sends is cut before the link, and no GRO is but the tunnel's
 single_packets() {
@@ -169,25 +169,13 @@ mixed() {
 # record EVENT…: from here on, those of ipmesh devices
 record() {
 	local event
-	[ -e "$tracing/trace" ] || mount -t tracefs tracefs "$tracing" 2>/dev/null || true
-	[ -e "$tracing/events/napi" ] || skip "this kernel has no tracepoints of the network"
-	defer unrecord
-	echo 0 >"$tracing/tracing_on"
+	trace_ready "tracepoints of the network" events/napi
 	for event; do
 		case $event in
-		napi/*) echo 'dev_name ~ "ipmesh*"' ;;
-		*) echo 'name ~ "ipmesh*"' ;;
-		esac >"$tracing/events/$event/filter"
-		echo 1 >"$tracing/events/$event/enable"
+		napi/*) trace_event "$event" 'dev_name ~ "ipmesh*"' ;;
+		*) trace_event "$event" 'name ~ "ipmesh*"' ;;
+		esac
 	done
-	echo >"$tracing/trace"
-	echo 1 >"$tracing/tracing_on"
-}
-
-unrecord() {
-	echo 0 >"$tracing/options/stacktrace"
-	echo 0 >"$tracing/events/enable"
-	echo >"$tracing/trace"
 }
 
 # recorded PATTERN: how many events match
@@ -202,7 +190,7 @@ large_by() {
 	ping_of "$a" "$address"
 	record net/netif_receive_skb_entry napi/napi_poll
 	takes "$address" "a large packet" 1 gro
-	echo 0 >"$tracing/tracing_on"
+	trace_off
 	equal "received at once" \
 		"$(recorded 'netif_receive_skb_entry: dev=ipmesh0 .* gso_size=1000 ')" 1
 	equal "by a NAPI" "$(recorded 'napi_poll: .* device ipmesh0 ')" 0
@@ -232,7 +220,7 @@ large() {
 	watch "$b" ipmesh0 3 "proto 17"
 	plug release_indefinite
 	equal "the order" "$(watched | sed 's/.* len \([0-9]*\) .*/\1/' | xargs)" "108 20008 208"
-	echo 0 >"$tracing/tracing_on"
+	trace_off
 	equal "the packets of the NAPI" "$(recorded 'napi_poll: .* device ipmesh0 work 3 ')" 1
 }
 
@@ -264,7 +252,7 @@ clones() {
 	record net/netif_receive_skb_entry net/napi_gro_receive_entry
 	plug release_indefinite
 	busywait is 30100 stat -c %s "$tmp/got"
-	echo 0 >"$tracing/tracing_on"
+	trace_off
 	equal "the clone's ways" "$(recorded 'netif_receive_skb_entry: dev=ipmesh0 .* len=152 ')" 1
 	[ "$(recorded 'napi_gro_receive_entry: dev=ipmesh0 .* len=1[34][0-9][0-9] ')" -ge 20 ] ||
 		fail "only $(recorded 'napi_gro_receive_entry: dev=ipmesh0 ') packets were given to GRO"
@@ -282,7 +270,7 @@ bare() {
 	record net/napi_gro_receive_entry net/netif_receive_skb_entry \
 		net/netif_receive_skb_list_entry
 	stream "$a" "$b" 10.244.2.1 1000000
-	echo 0 >"$tracing/tracing_on"
+	trace_off
 	[ "$(recorded 'napi_gro_receive_entry: .* len=5[0-9] ')" -le 2 ] ||
 		fail "GRO was given what has no data: $(recorded 'napi_gro_receive_entry: .* len=5[0-9] ')"
 	[ "$(recorded 'netif_receive_skb_.*entry: .* len=5[0-9] ')" -ge 20 ] ||
@@ -316,7 +304,7 @@ levels() {
 	record net/netif_receive_skb_entry net/netif_receive_skb_list_entry net/napi_gro_receive_entry
 	echo 1 >"$tracing/options/stacktrace"
 	stream "$a" "$b" 10.245.2.1 1000000
-	echo 0 >"$tracing/tracing_on"
+	trace_off
 	stacks >"$tmp/stacks"
 	grep -q "dev=ipmesh1 .* gso_size=1[0-9]* .*cell_poll" "$tmp/stacks" ||
 		fail "no large packets came to the inner tunnel: $(head -c 2000 "$tmp/stacks")"

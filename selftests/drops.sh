@@ -13,8 +13,7 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
-
-tracing=/sys/kernel/tracing
+. "$(dirname "$0")/lib-trace.sh"
 
 o4="ip4 src=172.16.40.1 dst=172.16.40.2"
 i4="ip4 src=10.244.1.1 dst=10.244.2.1"
@@ -124,12 +123,9 @@ watched_nodes() {
 # traced EVENT…: from now on; trace prints what there was
 traced() {
 	local event
-	[ -e "$tracing/trace" ] || mount -t tracefs tracefs "$tracing" 2>/dev/null ||
-		skip "this kernel has no tracefs"
-	[ -e "$tracing/events/ipmesh" ] || skip "this kernel has no tracepoints for modules"
-	echo >"$tracing/trace"
+	trace_ready "tracepoints for modules" events/ipmesh
 	for event; do
-		echo 1 >"$tracing/events/$event/enable"
+		trace_event "$event"
 	done
 }
 
@@ -141,7 +137,7 @@ traces() {
 trace() {
 	echo 0 >"$tracing/events/enable"
 	sed -n "s/^.* $1: //p" "$tracing/trace" | sort | uniq -c | sed 's/^ *//'
-	echo >"$tracing/trace"
+	trace_clear
 }
 
 tracepoints() {
@@ -177,8 +173,7 @@ freed() {
 reasons() {
 	local traced
 	watched_nodes
-	[ -e "$tracing/trace" ] || mount -t tracefs tracefs "$tracing" 2>/dev/null ||
-		skip "this kernel has no tracefs"
+	trace_ready "reasons of drops" events/skb/kfree_skb/format
 	grep -qs IP_INHDR "$tracing/events/skb/kfree_skb/format" ||
 		skip "this kernel has no reasons of drops"
 	traced skb/kfree_skb

@@ -16,6 +16,7 @@
 # pinned, costs nothing that grows with the peers.
 set -eu
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-trace.sh"
 
 # mtu [DEV]: the number, and whether it is automatic
 mtu() {
@@ -226,16 +227,12 @@ room_beside_a_peer() {
 
 # lookups COMMAND…: for how many peers the kernel looks up a route meanwhile
 lookups() {
-	local tracing=/sys/kernel/tracing event
-	event=$tracing/events/fib/fib_table_lookup
-	[ -e "$event" ] || mount -t tracefs tracefs "$tracing" 2>/dev/null || true
-	[ -e "$event" ] || skip "this kernel does not trace look-ups"
-	defer "echo 0 >$event/enable"
-	echo >"$tracing/trace"
-	echo 1 >"$event/enable"
+	trace_ready "trace of look-ups" events/fib/fib_table_lookup
+	trace_event fib/fib_table_lookup
 	"$@"
-	echo 0 >"$event/enable"
+	trace_off
 	grep -c '> 172.16.4[0-9]' "$tracing/trace" || true
+	trace_reset
 }
 
 pods_come() {

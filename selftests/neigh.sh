@@ -15,6 +15,7 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
+. "$(dirname "$0")/lib-trace.sh"
 
 # entries 4|6: neighbours of ipmesh0
 entries() {
@@ -117,26 +118,25 @@ pods() {
 
 # A neighbour that is made for each packet, and thrown away, would not be seen above.
 none_for_a_packet() {
-	local family tracing=/sys/kernel/tracing event
-	event=$tracing/events/neigh/neigh_create
-	[ -e "$event" ] || mount -t tracefs tracefs "$tracing" 2>/dev/null || true
-	[ -e "$event" ] || skip "this kernel does not trace neighbours"
+	local family made
 	path 1400
 	meshed 4 none
 	ip -n "$a" route replace fd10:2::/64 via ::ffff:172.16.50.2 dev ipmesh0 onlink src fd10:1::1
 	# on each CPU the first packet of a route makes one, and that of a learned MTU
 	once "$pod" fd10:2::7 -M "do" -s 1400
-	defer "echo 0 >$event/enable"
-	echo >"$tracing/trace"
-	echo 1 >"$event/enable"
+	trace_ready "trace of neighbours" events/neigh/neigh_create
+	trace_event neigh/neigh_create
 	for family in 1 2 3 4 5 6 7 8 9 10; do
 		ping_of "$a" fd10:2::1
 		ping_of "$pod" fd10:2::7
 		ping_of "$pod2" fd10:1::7
 	done
-	echo 0 >"$event/enable"
-	[ "$(grep -c ' dev ipmesh0 ' "$tracing/trace")" -le 20 ] ||
-		fail "neighbours made for 90 packets: $(grep -c ' dev ipmesh0 ' "$tracing/trace")"
+	# one that is made is seen
+	ip -n "$a" neigh add 172.16.40.99 lladdr 02:00:00:00:00:99 dev eth0
+	trace_off
+	grep -q ' dev eth0 ' "$tracing/trace" || fail "no neighbour in $(<"$tracing/trace")"
+	made=$(grep -c ' dev ipmesh0 ' "$tracing/trace" || true)
+	[ "$made" -le 20 ] || fail "neighbours made for 90 packets: $made"
 }
 
 # What a pod behind the node sends, and a route that a packet too large has changed.

@@ -21,6 +21,7 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
+. "$(dirname "$0")/lib-trace.sh"
 
 # second_link: eth1 on both
 second_link() {
@@ -126,7 +127,7 @@ underlay_dies() {
 
 # A namespace of its own in $gone, told from others in the trace by its address.
 mortal() {
-	echo >"$tracing/trace"
+	trace_clear
 	setup_ns gone
 	net=$(sed -n 's/.* made: .* net=//p' "$tracing/trace")
 	[ -n "$net" ] || fail "no new namespace in: $(<"$tracing/trace")"
@@ -140,23 +141,20 @@ dead() {
 # A namespace that is no device's underlay needs no RTNL of ours to go.
 dies_alone() {
 	local net what
-	tracing=/sys/kernel/tracing
-	[ -e "$tracing/kprobe_events" ] || skip "this kernel has no kprobes"
-	defer "echo >$tracing/kprobe_events; echo >$tracing/trace"
-	defer "echo 0 >$tracing/events/dying/enable"
+	trace_ready kprobes kprobe_events
 	# shellcheck disable=SC2016 # the kernel expands these
 	echo 'p:dying/made ipmesh:underlay_net_init net=$arg1
 		p:dying/over ipmesh:underlay_net_exit net=$arg1
 		p:dying/rtnl rtnl_lock by=$stack0:symbol' | while read -r probe; do
 		echo "$probe" >>"$tracing/kprobe_events"
 	done
-	echo 1 >"$tracing/events/dying/made/enable"
-	echo 1 >"$tracing/events/dying/over/enable"
+	trace_event dying/made
+	trace_event dying/over
 	mortal
 	del_ns "$gone"
 	busywait dead
 	mortal
-	echo 1 >"$tracing/events/dying/rtnl/enable"
+	trace_event dying/rtnl
 	del_ns "$gone"
 	busywait dead
 	what=$(cat "$tracing/trace")

@@ -16,22 +16,17 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-data.sh"
-
-tracing=/sys/kernel/tracing
+. "$(dirname "$0")/lib-trace.sh"
 
 # --- cached routes ---------------------------------------------------------------------
 
 # traced: look-ups of routes for outer packets that are sent
 traced() {
 	local event
-	[ -e "$tracing/trace" ] || mount -t tracefs tracefs "$tracing" 2>/dev/null ||
-		skip "this kernel has no tracefs"
+	trace_ready "trace of look-ups" events/fib/fib_table_lookup events/fib6/fib6_table_lookup
 	for event in fib/fib_table_lookup fib6/fib6_table_lookup; do
-		[ -e "$tracing/events/$event" ] || skip "this kernel has no $event"
-		echo 'proto == 4 || proto == 41 || proto == 17' >"$tracing/events/$event/filter"
-		echo 1 >"$tracing/events/$event/enable"
+		trace_event "$event" 'proto == 4 || proto == 41 || proto == 17'
 	done
-	defer "echo 0 >$tracing/events/enable"
 }
 
 # look_ups COMMAND…: for one packet and its answer on one CPU, after the command, as each
@@ -39,7 +34,7 @@ traced() {
 # device, what is sent with that of lo.
 look_ups() {
 	"$@"
-	echo >"$tracing/trace"
+	trace_clear
 	in_ns "$a" taskset 1 mesh echo 1 "$address" >/dev/null || fail "no answer after $*"
 	n=$(grep -c ' iif 1 proto ' "$tracing/trace" || true)
 }
