@@ -383,6 +383,8 @@ has_mtu() {
 
 vrf_of_link() {
 	modprobe -a vrf dummy 2>/dev/null || skip "this kernel has no vrf"
+	# another CPU has no cached route that could be stale
+	one_cpu
 	each_pair hierarchical
 }
 
