@@ -368,6 +368,8 @@ accounted() {
 	cpus=$(nproc)
 	devices dummy
 	plain=$took
+	[ "$plain" -gt 0 ] ||
+		skip "this kernel sums up a group's memory in steps larger than a hundred devices"
 	devices ipmesh local 10.0.0.
 	# counters and queues
 	[ $((took - plain)) -ge $((100 * cpus * 1050)) ] ||

@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
  * requests are small.
  */
 #define PRIORITY	"-2147483647"
+#define TABLE		"ipmesh-trace-"
 #define EVENTS_BYTES	(4 << 20)
 /* Packets whose first event told of their addresses, for the events that do not. */
 #define PACKETS_MAX	256
@@ -35,6 +37,7 @@ struct packet {
 
 struct trace {
 	struct nft_ctx *table;
+	bool named;			/* it does not go with the handle */
 	struct mnl_socket *events;
 	struct packet packets[PACKETS_MAX];
 	size_t turn;
@@ -60,7 +63,7 @@ static void put_rules(FILE *f, const uint16_t *ports, size_t n)
 	}
 }
 
-static char *table_text(const uint16_t *ports, size_t n)
+static char *table_text(const uint16_t *ports, size_t n, bool owned)
 {
 	static const char *const hooks[] = { "prerouting", "output" };
 	char *text = NULL;
@@ -69,7 +72,7 @@ static char *table_text(const uint16_t *ports, size_t n)
 
 	if (!f)
 		return xstrdup("");
-	fprintf(f, "table inet ipmesh-trace-%d {\nflags owner\n", getpid());
+	fprintf(f, "table inet " TABLE "%d {\n%s", getpid(), owned ? "flags owner\n" : "");
 	for (size_t i = 0; i < 2; i++) {
 		fprintf(f, "chain %s {\ntype filter hook %s priority " PRIORITY "; policy accept;\n",
 			hooks[i], hooks[i]);
@@ -79,6 +82,47 @@ static char *table_text(const uint16_t *ports, size_t n)
 	fprintf(f, "}\n");
 	fclose(f);
 	return text;
+}
+
+static struct nft_ctx *make_table(const uint16_t *ports, size_t n, bool owned,
+				  const char **wrong)
+{
+	char *text = table_text(ports, n, owned);
+	struct nft_ctx *ctx = nft_hold(text, wrong);
+
+	free(text);
+	return ctx;
+}
+
+static void delete_table(int pid)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return;
+	fprintf(f, "delete table inet " TABLE "%d\n", pid);
+	nft_commit(f, &text);
+}
+
+/* Tables without an owner stay when a program is killed, until the next one comes. */
+static void delete_left(void)
+{
+	const char *wrong, *name;
+	const json_t *item;
+	json_t *v;
+	size_t i;
+	int pid;
+
+	v = nft_list("list tables inet", &wrong);
+	json_array_foreach(v, i, item) {
+		name = json_string_value(json_object_get(json_object_get(item, "table"), "name"));
+		if (name && sscanf(name, TABLE "%d", &pid) == 1 && pid > 0 &&
+		    kill(pid, 0) && errno == ESRCH)
+			delete_table(pid);
+	}
+	json_decref(v);
 }
 
 static struct mnl_socket *listen_events(void)
@@ -101,10 +145,14 @@ static struct mnl_socket *listen_events(void)
 struct trace *trace_open(const uint16_t *ports, size_t n, const char **wrong)
 {
 	struct trace *t = xcalloc(1, sizeof(*t));
-	char *text = table_text(ports, n);
 
-	t->table = nft_hold(text, wrong);
-	free(text);
+	t->table = make_table(ports, n, true, wrong);
+	if (!t->table) {
+		/* Older kernels have no tables with an owner. */
+		delete_left();
+		t->table = make_table(ports, n, false, wrong);
+		t->named = t->table;
+	}
 	if (!t->table) {
 		free(t);
 		return NULL;
@@ -134,6 +182,8 @@ void trace_close(struct trace *t)
 	if (t->events)
 		mnl_socket_close(t->events);
 	nft_release(t->table);
+	if (t->named)
+		delete_table(getpid());
 	free(t);
 }
 
