@@ -39,7 +39,7 @@ struct visit {
 	void *arg;
 };
 
-static int visit(struct visit *v, const char *path, const char *where)
+static int visit(struct visit *v, const char *path, bool process, const char *where)
 {
 	struct stat st;
 	int fd, rc = 0;
@@ -50,8 +50,13 @@ static int visit(struct visit *v, const char *path, const char *where)
 		return errno == ENOENT || errno == ESRCH ? 0 :
 		       err_refused("%s: %s", path, strerror(errno));
 	/* what "ip netns" left behind, of a boot before or of a mount that failed, is a file */
-	if (!fstat(fd, &st) && ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET && is_new(&v->seen, st.st_ino))
-		rc = v->each(fd, where, v->arg);
+	if (ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET) {
+		if (!fstat(fd, &st) && is_new(&v->seen, st.st_ino))
+			rc = v->each(fd, where, v->arg);
+	} else if (process) {
+		/* some kernels lead a link that may not be followed to its folder */
+		rc = err_refused("%s: %s", path, strerror(EACCES));
+	}
 	close(fd);
 	return rc;
 }
@@ -74,7 +79,7 @@ static int visit_all(struct visit *v, const char *dir, bool numbers, const char 
 		p = xasprintf(path, e->d_name);
 		w = xasprintf(where, e->d_name);
 #pragma GCC diagnostic pop
-		rc = visit(v, p, w);
+		rc = visit(v, p, numbers, w);
 		free(p);
 		free(w);
 	}
@@ -88,7 +93,7 @@ int namespaces_each(int (*each)(int ns, const char *where, void *arg), void *arg
 	struct visit v = { .each = each, .arg = arg };
 	int rc;
 
-	rc = visit(&v, "/proc/self/ns/net", "");
+	rc = visit(&v, "/proc/self/ns/net", true, "");
 	if (!rc)
 		rc = visit_all(&v, "/run/netns", false, "/run/netns/%s", "namespace %s");
 	if (!rc)
