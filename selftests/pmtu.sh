@@ -234,13 +234,24 @@ locked() {
 	done
 }
 
+# least_pmtu N: in namespace a, or everywhere where the kernel has one for all
+least_pmtu() {
+	local key=net.ipv4.route.min_pmtu
+	if in_ns "$a" test -e /proc/sys/net/ipv4/route/min_pmtu; then
+		in_ns "$a" sysctl -qw "$key=$1"
+	elif [ "$(sysctl -n "$key")" != "$1" ]; then
+		defer "sysctl -qw $key=$(sysctl -n "$key")"
+		sysctl -qw "$key=$1"
+	fi
+}
+
 # Nor is one that the kernel does not believe to be as small as it is told.
 locked_by_itself() {
 	local encap size
 	for encap in none udp; do
 		path 1300
 		meshed 4 "$encap"
-		in_ns "$a" sysctl -qw net.ipv4.route.min_pmtu=1350
+		least_pmtu 1350
 		size=$((1350 - $(overhead 4 "$encap") - 28))
 		once "$a" 10.244.2.1 -M "do" -s "$size"
 		busywait is 1 count "$a" ipmesh0 icmp_errors 172.16.50.2
