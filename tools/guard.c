@@ -4,6 +4,7 @@
  * which would pass for this host's own, or for another one's. Between pods, through the
  * overlay, they may send what they like.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,12 +177,27 @@ bool guard_same(const struct guard_state *s, const struct guard *want)
 
 /* --- writing ----------------------------------------------------------------------- */
 
+/*
+ * Takes the chains away, of whatever form they are. What is missing is added first, so that
+ * deleting cannot fail.
+ */
+static void put_away(FILE *f, const struct nft_family *w, const char *dev)
+{
+	for (int post = 0; post < 2; post++)
+		fprintf(f, "add chain %s %s\ndelete chain %s %s\n", w->table, chain_of(dev, post),
+			w->table, chain_of(dev, post));
+}
+
 static void put_chains(FILE *f, const struct nft_family *w, const char *dev, enum form form)
 {
 	fprintf(f, "add chain %s %s { type filter hook %s priority 0; policy accept; }\n",
 		w->table, chain_of(dev, false), hooks[form]);
 	fprintf(f, "add chain %s %s { type filter hook postrouting priority 200; policy accept; }\n",
 		w->table, chain_of(dev, true));
+}
+
+static void put_set(FILE *f, const struct nft_family *w, const char *dev)
+{
 	fprintf(f, "add set %s %s { type inet_service; }\n", w->table, chain_of(dev, false));
 }
 
@@ -232,9 +248,9 @@ static const char *write_form(const char *dev, const struct nft_family *w,
 	if (!f)
 		return "out of memory";
 	fprintf(f, "add table %s\n", w->table);
+	put_away(f, w, dev);
 	put_chains(f, w, dev, form);
-	fprintf(f, "flush chain %s %s\nflush chain %s %s\n", w->table, chain_of(dev, false),
-		w->table, chain_of(dev, true));
+	put_set(f, w, dev);
 	fprintf(f, "flush set %s %s\nadd element %s %s { ", w->table, chain_of(dev, false),
 		w->table, chain_of(dev, false));
 	for (i = 0; i < want->n_ports; i++)
@@ -253,47 +269,25 @@ const char *guard_write(const char *dev, uint8_t family, const struct guard *wan
 	if (wrong)
 		return wrong;
 	wrong = write_form(dev, nft_family(family), want, FORM_FORWARD);
-	return wrong ? write_form(dev, nft_family(family), want, FORM_PREROUTING) : NULL;
-}
-
-static const char *remove_form(const char *dev, const struct nft_family *w, enum form form)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *f;
-
-	f = open_memstream(&text, &len);
-	if (!f)
-		return "out of memory";
-	/* What is missing is added first, so that deleting cannot fail. */
-	put_chains(f, w, dev, form);
-	fprintf(f, "delete chain %s %s\n", w->table, chain_of(dev, false));
-	fprintf(f, "delete chain %s %s\n", w->table, chain_of(dev, true));
-	fprintf(f, "delete set %s %s\n", w->table, chain_of(dev, false));
-	return nft_commit(f, &text);
-}
-
-static const char *remove_table(const struct nft_family *w)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *f;
-
-	f = open_memstream(&text, &len);
-	if (!f)
-		return "out of memory";
-	fprintf(f, "delete table %s\n", w->table);
-	return nft_commit(f, &text);
+	if (wrong && strstr(wrong, strerror(EOPNOTSUPP)))
+		wrong = write_form(dev, nft_family(family), want, FORM_PREROUTING);
+	return wrong;
 }
 
 const char *guard_remove(const char *dev, uint8_t family, bool table)
 {
 	const struct nft_family *w = nft_family(family);
-	const char *wrong;
+	char *text = NULL;
+	size_t len;
+	FILE *f;
 
 	if (table)
-		return remove_table(w);
-	/* A chain that is there can be added again in its own form only. */
-	wrong = remove_form(dev, w, FORM_FORWARD);
-	return wrong ? remove_form(dev, w, FORM_PREROUTING) : NULL;
+		return nft_delete_table(w->table);
+	f = open_memstream(&text, &len);
+	if (!f)
+		return "out of memory";
+	put_away(f, w, dev);
+	put_set(f, w, dev);
+	fprintf(f, "delete set %s %s\n", w->table, chain_of(dev, false));
+	return nft_commit(f, &text);
 }

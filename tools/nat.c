@@ -248,13 +248,11 @@ const char *nat_remove(const char *dev, uint8_t family, bool table)
 	size_t len;
 	FILE *f;
 
+	if (table)
+		return nft_delete_table(w->table);
 	f = open_memstream(&text, &len);
 	if (!f)
 		return "out of memory";
-	if (table) {
-		fprintf(f, "delete table %s\n", w->table);
-		return nft_commit(f, &text);
-	}
 	/* What is missing is added first, so that deleting cannot fail. */
 	put_chain(f, w, chain);
 	put_set(f, w, chain);

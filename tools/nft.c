@@ -162,6 +162,16 @@ const char *nft_commit(FILE *f, char **text)
 	return wrong;
 }
 
+const char *nft_delete_table(const char *table)
+{
+	char *cmd = xasprintf("delete table %s", table);
+	const char *wrong;
+
+	free(run(cmd, 0, &wrong));
+	free(cmd);
+	return wrong;
+}
+
 const char *nft_check_name(const char *dev)
 {
 	/* A quote ends the name in nft's language, and a star is a pattern. */

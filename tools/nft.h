@@ -38,6 +38,9 @@ char *nft_text(const char *cmd, const char **wrong);
  */
 const char *nft_commit(FILE *f, char **text);
 
+/* TABLE: with its family.  NULL, or what is wrong, as above. */
+const char *nft_delete_table(const char *table);
+
 /*
  * Runs a command and holds on to what it made: a table with "flags owner" goes with the
  * handle, also when the program is killed. NULL with *WRONG set, as above.

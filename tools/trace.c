@@ -96,14 +96,10 @@ static struct nft_ctx *make_table(const uint16_t *ports, size_t n, bool owned,
 
 static void delete_table(int pid)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	char *name = xasprintf("inet " TABLE "%d", pid);
 
-	if (!f)
-		return;
-	fprintf(f, "delete table inet " TABLE "%d\n", pid);
-	nft_commit(f, &text);
+	nft_delete_table(name);
+	free(name);
 }
 
 /* Tables without an owner stay when a program is killed, until the next one comes. */
